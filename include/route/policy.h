@@ -43,12 +43,15 @@ struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);
 size_t policy_count(const struct policy *p); /* built-in rule included, last */
 const struct policy_rule *policy_rule_at(const struct policy *p, size_t i);
-/* Never NULL; borrowed from the policy. Domains in normal form. */
+/* Never NULL; borrowed from the policy. Domains in normal form. Costs a few look-ups for each
+ * label of the domains, however long the list. */
 const struct policy_rule *policy_find(const struct policy *p, struct slice local,
                                       struct slice remote);
 bool policy_has_method(const struct policy_rule *r, enum method m);
-/* A rule no pair can reach because an earlier one covers it: its index and the earlier one's, or
- * false. For the contradictions that --check reports. */
+/* False for methods that are known by name only and prove nothing in this version. */
+bool policy_method_works(enum method m);
+/* True: no pair reaches rule `i`, because the one at *ret_by, earlier, fits all that it fits. For
+ * the contradictions that --check reports. */
 bool policy_shadowed(const struct policy *p, size_t i, size_t *ret_by);
 
 #endif
