@@ -28,7 +28,6 @@ enum stanza_scope { SCOPE_SERVER, SCOPE_COMPONENT };
 #define STANZA_SCOPED   1u /* the bytes name `scope`'s namespace somewhere */
 #define STANZA_BAD_IQ   2u /* get/set without exactly one child element */
 #define STANZA_MADE     4u /* by the router itself: outside the balance */
-#define STANZA_SENT     8u /* was written to a link that died: the next time is a resend */
 
 struct stanza {
     atomic_uint refs;
@@ -49,16 +48,16 @@ struct stanza {
     uint64_t accepted_ms; /* the age counts from here; ingress loop's clock */
     uint64_t read_us;     /* end tag read: relay_seconds */
 
-    /* Custody: the ingress's own (route/router). */
+    /* Custody: the ingress's own (route/router, route/lane). */
     struct list custody_node;
-    uint32_t source;  /* index of the stream that brought it, for pauses; 0: none */
-    uint8_t ingress;  /* worker */
+    void *instance;        /* struct table_instance it was given to, or NULL */
+    uint64_t lane_seq;     /* set before it crosses; 0: accepted by the owner itself */
 
     /* Queue: the owner's own (route/outq and what it feeds). */
     struct list queue_node;
     uint64_t queue_mark;   /* end position on the connection that carries it */
-    uint64_t lane_seq;     /* 0: accepted by this worker itself */
-    void *lane;            /* where its fate is reported */
+    void *lane;            /* struct lane_rx that its fate is reported to, or NULL */
+    bool resend;           /* was written to a link that died */
 };
 
 struct stanza *stanza_ref(struct stanza *s);

@@ -1,0 +1,100 @@
+/* route/lane.h - the way of stanzas from one ingress to one port on another worker or node.
+ *
+ * Pure; both ends. The ingress (tx) keeps every stanza until DONE tells its fate: it alone counts
+ * and bounces. The owner (rx) reports fates in order, as runs, once a turn, together with the
+ * window it grants and whether its port is open and moving. The carrier delivers in order
+ * (link/lanes within a process).
+ */
+#ifndef ROUTE_LANE_H
+#define ROUTE_LANE_H
+
+#include "route/outq.h"
+
+/* Credit at first, and at most: a window per lane grows while its port moves. */
+#define LANE_FIRST_BYTES 16384
+#define LANE_MOST_BYTES  1048576
+
+struct lane_run {
+    uint64_t last_seq; /* this fate holds for all from the previous run's last + 1 up to here */
+    enum fate fate;
+    enum bounce why;
+    struct bytes *detail; /* or NULL */
+};
+
+struct lane_report {
+    struct lane_run *runs;
+    size_t count;
+    size_t window_bytes;
+    bool open;
+    bool moving;
+};
+
+/* --- ingress side --- */
+struct lane_tx;
+
+struct lane_tx_ops {
+    /* Hand the stanza to the carrier; it takes a reference of its own. */
+    void (*send)(struct lane_tx *tx, struct stanza *s);
+    /* Takes the lane's reference. May put into other lanes and queues, and into this one. */
+    void (*fate)(struct lane_tx *tx, struct stanza *s, enum fate fate, enum bounce why,
+                 struct slice detail);
+};
+
+struct lane_tx {
+    const struct lane_tx_ops *ops;
+    const struct outq_limits *limits;
+    struct list undone; /* sent, then held, in order: custody_node */
+    struct list held;   /* no credit yet */
+    size_t undone_count;
+    size_t held_count;
+    size_t bytes;       /* cost of both */
+    size_t flight_bytes;
+    size_t window_bytes;
+    uint64_t next_seq;
+    bool open;
+    bool moving;
+    struct gate gate;
+    struct list active;
+    uint64_t idle_since_ms;
+};
+
+void lane_tx_init(struct lane_tx *tx, const struct lane_tx_ops *ops,
+                  const struct outq_limits *limits);
+void lane_tx_fini(struct lane_tx *tx);
+/* As outq_put: takes the caller's reference over unless it refuses. */
+enum outq_put lane_tx_put(struct lane_tx *tx, struct stanza *s);
+void lane_tx_report(struct lane_tx *tx, const struct lane_report *report, uint64_t now_ms);
+/* Held ones over age are bounced; those sent are the owner's to expire. */
+void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms);
+static inline size_t lane_tx_count(const struct lane_tx *tx)
+{
+    return tx->undone_count + tx->held_count;
+}
+
+/* --- owner side --- */
+struct lane_rx {
+    struct outq *port;      /* or NULL: the port is gone */
+    struct list at_port;    /* in a list of the port's, for open/lost */
+    void (*dirty)(struct lane_rx *rx); /* something to report: called once until taken */
+    bool is_dirty;
+    uint64_t next_seq;      /* the fate that is due next */
+    struct lane_run *runs;
+    size_t run_count;
+    size_t run_room;
+    struct list early;      /* fates out of turn */
+    size_t window_bytes;
+    size_t grown_bytes;     /* sent since the window last grew */
+};
+
+void lane_rx_init(struct lane_rx *rx, void (*dirty)(struct lane_rx *rx));
+void lane_rx_fini(struct lane_rx *rx);
+/* The fate of stanza `seq`, in any order. */
+void lane_rx_fate(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate, enum bounce why,
+                  struct slice detail);
+/* The port's link opened or was lost. */
+void lane_rx_changed(struct lane_rx *rx);
+/* Moves what there is to tell into *ret (runs are the caller's: lane_report_fini). */
+void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report);
+void lane_report_fini(struct lane_report *report);
+
+#endif

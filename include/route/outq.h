@@ -1,0 +1,99 @@
+/* route/outq.h - the queue of one port: a pair's, a component instance's, an absent component's.
+ *
+ * Every outbound stanza of a port enters here, in every state of its link, and leaves with a
+ * fate. Two lists in order: *unacked* (written to the link, not yet acknowledged by the peer's
+ * TCP) before *waiting*. Pure: time is an argument.
+ *
+ * Bounded in stanzas, bytes and age. While the link is open and moving a full queue asks its
+ * sources to pause; otherwise it refuses. *Moving*: a tenth of the bound or more left it in the
+ * last pause_ms.
+ */
+#ifndef ROUTE_OUTQ_H
+#define ROUTE_OUTQ_H
+
+#include "route/bounce.h"
+#include "route/source.h"
+
+enum fate {
+    FATE_SENT,     /* acknowledged by the peer's TCP */
+    FATE_BOUNCED,  /* the sender gets the stanza error of `why` (or, not answerable: dropped) */
+    FATE_DROPPED,  /* discarded by policy, counted under `why` */
+    FATE_RETURNED, /* this port will not send it: to be routed anew by its ingress */
+};
+
+struct outq_limits {
+    size_t stanzas_count;
+    size_t bytes;
+    uint64_t age_ms;
+    uint64_t pause_ms; /* limits.source_pause */
+    bool resend;       /* limits.uncertain */
+};
+
+struct outq;
+
+struct outq_ops {
+    /* Something waits and the queue is not corked: called inside outq_put. Post, do not write. */
+    void (*kick)(struct outq *q);
+    /* A stanza's end. Takes the queue's reference. May put into other queues, not into this. */
+    void (*fate)(struct outq *q, struct stanza *s, enum fate fate, enum bounce why,
+                 struct slice detail);
+};
+
+struct outq {
+    const struct outq_ops *ops;
+    const struct outq_limits *limits; /* borrowed; may be replaced at reload */
+    struct list unacked;
+    struct list waiting;
+    size_t unacked_count;
+    size_t waiting_count;
+    size_t bytes;       /* cost of all in both */
+    bool open;          /* its link takes stanzas */
+    struct gate gate;
+    uint64_t window_ms; /* start of the current window for "moving" */
+    size_t left_now;    /* stanzas and bytes that left in this window, and in the one before */
+    size_t left_before;
+    size_t left_bytes_now;
+    size_t left_bytes_before;
+    struct list active; /* in the worker's list of queues with stanzas (router) */
+};
+
+void outq_init(struct outq *q, const struct outq_ops *ops, const struct outq_limits *limits);
+/* Must be empty. Sources at its gate are let go. */
+void outq_fini(struct outq *q);
+
+enum outq_put {
+    OUTQ_TAKEN,
+    OUTQ_FULL,    /* taken, but the source should pause at q->gate */
+    OUTQ_REFUSED, /* not taken: bounce queue-full */
+};
+/* Takes a reference of its own when it takes the stanza. */
+enum outq_put outq_put(struct outq *q, struct stanza *s, uint64_t now_ms);
+
+/* Next to write, or NULL; borrowed. */
+struct stanza *outq_peek(struct outq *q);
+/* It was written; `mark`: position on the connection behind its last byte. */
+void outq_wrote(struct outq *q, uint64_t mark);
+/* The first waiting one ends without being written. */
+void outq_drop_first(struct outq *q, enum fate fate, enum bounce why, struct slice detail);
+/* All written up to `mark` reached the peer's TCP. Returns how many. */
+size_t outq_acked(struct outq *q, uint64_t mark, uint64_t now_ms);
+
+/* The link takes stanzas now. */
+void outq_opened(struct outq *q, uint64_t now_ms);
+/* It does not any more; unacked ones return to the front of waiting, marked (resend), or are
+ * bounced link-lost where limits say so. */
+void outq_lost(struct outq *q);
+/* Ends all waiting ones; unacked too when `all`. */
+void outq_flush(struct outq *q, bool all, enum fate fate, enum bounce why, struct slice detail);
+/* Ends waiting ones over age. True when the oldest unacked one is over age: the link hangs. */
+bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail);
+
+bool outq_moving(const struct outq *q, uint64_t now_ms);
+static inline size_t outq_count(const struct outq *q)
+{
+    return q->unacked_count + q->waiting_count;
+}
+/* Milliseconds the oldest has been held; 0 when empty. */
+uint64_t outq_oldest_ms(const struct outq *q, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,270 @@
+#include "route/lane.h"
+
+/* --- ingress side --- */
+
+void lane_tx_init(struct lane_tx *tx, const struct lane_tx_ops *ops,
+                  const struct outq_limits *limits)
+{
+    memset(tx, 0, sizeof(*tx));
+    tx->ops = ops;
+    tx->limits = limits;
+    tx->window_bytes = LANE_FIRST_BYTES;
+    tx->next_seq = 1;
+    list_init(&tx->undone);
+    list_init(&tx->held);
+    list_init(&tx->active);
+    gate_init(&tx->gate);
+}
+
+void lane_tx_fini(struct lane_tx *tx)
+{
+    assert(lane_tx_count(tx) == 0);
+    gate_open(&tx->gate);
+    list_remove(&tx->active);
+}
+
+static bool over(const struct lane_tx *tx, size_t more, size_t factor)
+{
+    return lane_tx_count(tx) + 1 > tx->limits->stanzas_count * factor ||
+           tx->bytes + more > tx->limits->bytes * factor;
+}
+
+static bool has_room(const struct lane_tx *tx)
+{
+    return lane_tx_count(tx) <= tx->limits->stanzas_count / 4 * 3 &&
+           tx->bytes <= tx->limits->bytes / 4 * 3;
+}
+
+/* Whatever the window, one stanza may always travel: a big one must not wait for ever. */
+static bool has_credit(const struct lane_tx *tx, size_t cost)
+{
+    return tx->undone_count == 0 || tx->flight_bytes + cost <= tx->window_bytes;
+}
+
+static void send(struct lane_tx *tx, struct stanza *s, size_t cost)
+{
+    s->lane_seq = tx->next_seq++;
+    list_push(&tx->undone, &s->custody_node);
+    tx->undone_count++;
+    tx->flight_bytes += cost;
+    tx->ops->send(tx, s);
+}
+
+enum outq_put lane_tx_put(struct lane_tx *tx, struct stanza *s)
+{
+    size_t cost = stanza_cost(s);
+    bool full = over(tx, cost, 1);
+
+    if (full && lane_tx_count(tx) && (!tx->open || !tx->moving || over(tx, cost, 2)))
+        return OUTQ_REFUSED;
+    tx->bytes += cost;
+    if (tx->held_count == 0 && has_credit(tx, cost)) {
+        send(tx, s, cost);
+    } else {
+        list_push(&tx->held, &s->custody_node);
+        tx->held_count++;
+    }
+    return full ? OUTQ_FULL : OUTQ_TAKEN;
+}
+
+static void send_held(struct lane_tx *tx)
+{
+    struct stanza *s;
+
+    while ((s = LIST_FIRST(&tx->held, struct stanza, custody_node))) {
+        size_t cost = stanza_cost(s);
+
+        if (!has_credit(tx, cost))
+            return;
+        list_remove(&s->custody_node);
+        tx->held_count--;
+        send(tx, s, cost);
+    }
+}
+
+static void finish_run(struct lane_tx *tx, const struct lane_run *run)
+{
+    struct slice detail = run->detail ? bytes_slice(run->detail) : slice_none();
+    struct stanza *s;
+
+    while ((s = LIST_FIRST(&tx->undone, struct stanza, custody_node)) &&
+           s->lane_seq <= run->last_seq) {
+        size_t cost = stanza_cost(s);
+
+        list_remove(&s->custody_node);
+        tx->undone_count--;
+        tx->flight_bytes -= cost;
+        tx->bytes -= cost;
+        tx->ops->fate(tx, s, run->fate, run->why, detail);
+    }
+}
+
+void lane_tx_report(struct lane_tx *tx, const struct lane_report *report, uint64_t now_ms)
+{
+    tx->window_bytes = report->window_bytes;
+    tx->open = report->open;
+    tx->moving = report->moving;
+    for (size_t i = 0; i < report->count; i++)
+        finish_run(tx, &report->runs[i]);
+    send_held(tx);
+    if (has_room(tx) || !tx->open)
+        gate_open(&tx->gate);
+    tx->idle_since_ms = now_ms;
+}
+
+void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
+{
+    struct stanza *s;
+
+    while ((s = LIST_FIRST(&tx->held, struct stanza, custody_node)) &&
+           now_ms - s->accepted_ms > tx->limits->age_ms) {
+        list_remove(&s->custody_node);
+        tx->held_count--;
+        tx->bytes -= stanza_cost(s);
+        tx->ops->fate(tx, s, FATE_BOUNCED, BOUNCE_AGE, slice_none());
+    }
+    if (has_room(tx))
+        gate_open(&tx->gate);
+}
+
+/* --- owner side --- */
+
+struct early {
+    struct list node;
+    uint64_t seq;
+    size_t cost;
+    enum fate fate;
+    enum bounce why;
+    struct bytes *detail;
+};
+
+void lane_rx_init(struct lane_rx *rx, void (*dirty)(struct lane_rx *rx))
+{
+    memset(rx, 0, sizeof(*rx));
+    rx->dirty = dirty;
+    rx->next_seq = 1;
+    rx->window_bytes = LANE_FIRST_BYTES;
+    list_init(&rx->early);
+    list_init(&rx->at_port);
+}
+
+void lane_rx_fini(struct lane_rx *rx)
+{
+    struct early *e;
+
+    while ((e = LIST_FIRST(&rx->early, struct early, node))) {
+        list_remove(&e->node);
+        bytes_unref(e->detail);
+        mem_free(e);
+    }
+    for (size_t i = 0; i < rx->run_count; i++)
+        bytes_unref(rx->runs[i].detail);
+    mem_free(rx->runs);
+    list_remove(&rx->at_port);
+}
+
+static void mark_dirty(struct lane_rx *rx)
+{
+    if (rx->is_dirty)
+        return;
+    rx->is_dirty = true;
+    rx->dirty(rx);
+}
+
+static bool same_detail(const struct bytes *a, const struct bytes *b)
+{
+    if (!a || !b)
+        return a == b;
+    return slice_eq(bytes_slice(a), bytes_slice(b));
+}
+
+/* Takes `detail`. Sent ones widen the window: the port moves. */
+static void append(struct lane_rx *rx, size_t cost, enum fate fate, enum bounce why,
+                   struct bytes *detail)
+{
+    struct lane_run *last = rx->run_count ? &rx->runs[rx->run_count - 1] : NULL;
+
+    if (fate == FATE_SENT) {
+        rx->grown_bytes += cost;
+        if (rx->grown_bytes >= rx->window_bytes && rx->window_bytes < LANE_MOST_BYTES) {
+            rx->window_bytes *= 2;
+            rx->grown_bytes = 0;
+        }
+    }
+    if (last && last->fate == fate && last->why == why && same_detail(last->detail, detail)) {
+        last->last_seq = rx->next_seq++;
+        bytes_unref(detail);
+        return;
+    }
+    if (rx->run_count == rx->run_room) {
+        rx->run_room = rx->run_room ? rx->run_room * 2 : 4;
+        rx->runs = mem_realloc(rx->runs, rx->run_room * sizeof(*rx->runs));
+    }
+    rx->runs[rx->run_count++] = (struct lane_run){rx->next_seq++, fate, why, detail};
+}
+
+static void keep_early(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate,
+                       enum bounce why, struct bytes *detail)
+{
+    struct early *e = MEM_NEW(struct early);
+    struct list *at = &rx->early;
+
+    *e = (struct early){.seq = seq, .cost = cost, .fate = fate, .why = why, .detail = detail};
+    while (at->prev != &rx->early && LIST_ENTRY(at->prev, struct early, node)->seq > seq)
+        at = at->prev;
+    list_insert_before(at, &e->node);
+}
+
+static void append_early(struct lane_rx *rx)
+{
+    struct early *e;
+
+    while ((e = LIST_FIRST(&rx->early, struct early, node)) && e->seq == rx->next_seq) {
+        list_remove(&e->node);
+        append(rx, e->cost, e->fate, e->why, e->detail);
+        mem_free(e);
+    }
+}
+
+void lane_rx_fate(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate, enum bounce why,
+                  struct slice detail)
+{
+    struct bytes *text = detail.len ? bytes_copy(detail) : NULL;
+
+    assert(seq >= rx->next_seq);
+    if (seq != rx->next_seq) {
+        keep_early(rx, seq, cost, fate, why, text);
+        return;
+    }
+    append(rx, cost, fate, why, text);
+    append_early(rx);
+    mark_dirty(rx);
+}
+
+void lane_rx_changed(struct lane_rx *rx)
+{
+    if (!rx->port || !rx->port->open) {
+        rx->window_bytes = LANE_FIRST_BYTES;
+        rx->grown_bytes = 0;
+    }
+    mark_dirty(rx);
+}
+
+void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report)
+{
+    rx->is_dirty = false;
+    ret_report->runs = rx->runs;
+    ret_report->count = rx->run_count;
+    ret_report->window_bytes = rx->window_bytes;
+    ret_report->open = rx->port && rx->port->open;
+    ret_report->moving = rx->port && outq_moving(rx->port, now_ms);
+    rx->runs = NULL;
+    rx->run_count = rx->run_room = 0;
+}
+
+void lane_report_fini(struct lane_report *report)
+{
+    for (size_t i = 0; i < report->count; i++)
+        bytes_unref(report->runs[i].detail);
+    mem_free(report->runs);
+}
