@@ -1,0 +1,744 @@
+/* session/stream.c
+ *
+ *            dial/adopt
+ *                |
+ *   NEGOTIATING -+- stream_authenticated -> OPEN
+ *        |                                   |
+ *        +---- stream_close / peer's end ----+--> CLOSING --(both end tags)--> FLUSHING
+ *        +---- stream_fail / abort --------------------------------------> FLUSHING -> gone
+ *
+ * CLOSING: our end tag is out, input is still delivered (6120 4.4). FLUSHING: nothing is delivered
+ * any more; the connection ends when its output is gone, or at the deadline.
+ */
+#include "session/stream.h"
+
+#include "wire/ns.h"
+#include "wire/xmlw.h"
+
+enum stream_state { STREAM_NEGOTIATING, STREAM_OPEN, STREAM_CLOSING, STREAM_FLUSHING };
+
+/* One stanza read while the stream was paused: at most what one chunk held. */
+struct backlog {
+    struct list node;
+    bool too_big;
+    struct stanza *stanza;
+};
+
+struct stream {
+    struct loop *loop;
+    struct conn *conn;
+    struct xml *xml;
+    const struct stream_handler *h;
+    void *arg;
+    struct stream_options o;
+    enum stream_state state;
+    bool header_sent;
+    bool restart_asked; /* a new parser before the next bytes */
+    bool tls_asked;     /* the handshake runs */
+    bool discard_input; /* clear text behind a starttls, or what follows the end tag */
+    bool paused;
+    bool delivering;    /* inside the owner's stanza handler */
+    bool ending_told;
+    bool peer_ended;    /* its end tag was seen */
+    bool end_tag_sent;
+    unsigned elements_count; /* before authentication */
+    uint64_t opened_ms;
+    uint64_t last_input_ms;
+    uint64_t last_output_ms;
+    uint64_t last_stanza_ms;
+    uint64_t bytes_in;
+    uint64_t read_us; /* when the current chunk was read */
+    struct timer deadline;
+    struct timer keepalive;
+    struct task resume_task;
+    struct list backlog;
+    char *error_header; /* ready to send, or NULL */
+    struct stream_end end;
+};
+
+static const struct conn_handler conn_handler;
+
+static void parser_new(struct stream *s)
+{
+    struct xml_limits preauth = {s->o.preauth_bytes, s->o.preauth_bytes};
+
+    xml_free(s->xml);
+    s->xml = xml_new(random_u64(loop_random(s->loop)), s->o.scope,
+                     s->state == STREAM_NEGOTIATING ? &preauth : &s->o.limits);
+}
+
+static void tell_ending(struct stream *s)
+{
+    if (s->ending_told)
+        return;
+    s->ending_told = true;
+    if (s->h->ending)
+        s->h->ending(s->arg);
+}
+
+/* --- output --- */
+
+static void put_header(struct byteq *out, enum stanza_scope scope, const struct stream_header *h)
+{
+    xmlw_raw(out, "<?xml version='1.0'?><stream:stream xmlns:stream='" NS_STREAM "'");
+    if (scope == SCOPE_SERVER)
+        xmlw_raw(out, " xmlns='" NS_SERVER "' xmlns:db='" NS_DIALBACK "'");
+    else
+        xmlw_raw(out, " xmlns='" NS_COMPONENT "'");
+    xmlw_attr(out, "from", h->from);
+    xmlw_attr(out, "to", h->to);
+    xmlw_attr(out, "id", h->id);
+    xmlw_attr(out, "xml:lang", h->lang.ptr ? h->lang : SLICE("en"));
+    if (h->version)
+        xmlw_attr(out, "version", slice_from(h->version));
+    xmlw_raw(out, ">");
+}
+
+struct byteq *stream_out(struct stream *s)
+{
+    assert(!stream_ending(s));
+    return conn_out(s->conn);
+}
+
+void stream_touch(struct stream *s)
+{
+    s->last_output_ms = loop_now_ms(s->loop);
+    conn_touch(s->conn);
+}
+
+void stream_send_header(struct stream *s, const struct stream_header *h)
+{
+    put_header(stream_out(s), s->o.scope, h);
+    s->header_sent = true;
+    stream_touch(s);
+}
+
+void stream_set_error_header(struct stream *s, const struct stream_header *h)
+{
+    struct byteq q;
+
+    byteq_init(&q);
+    put_header(&q, s->o.scope, h);
+    mem_free(s->error_header);
+    s->error_header = mem_strndup(byteq_slice(&q));
+    byteq_fini(&q);
+}
+
+bool stream_header_sent(const struct stream *s)
+{
+    return s->header_sent;
+}
+
+uint64_t stream_mark(const struct stream *s)
+{
+    return conn_written(s->conn);
+}
+
+size_t stream_pending(const struct stream *s)
+{
+    return conn_pending(s->conn);
+}
+
+bool stream_ending(const struct stream *s)
+{
+    return s->end_tag_sent || s->state == STREAM_FLUSHING;
+}
+
+bool stream_writable(const struct stream *s)
+{
+    return !stream_ending(s) && conn_pending(s->conn) < CONN_HIGH_BYTES;
+}
+
+/* --- what was read --- */
+
+static void deliver_stanza(struct stream *s, struct stanza *stanza, bool too_big)
+{
+    s->last_stanza_ms = loop_now_ms(s->loop);
+    s->delivering = true;
+    if (too_big)
+        s->h->too_big(s->arg, stanza);
+    else
+        s->h->stanza(s->arg, stanza);
+    s->delivering = false;
+}
+
+/* Behind an offence nothing is looked at (SERR-02). */
+static bool offended(const struct stream *s)
+{
+    return s->state == STREAM_FLUSHING && s->end.fault != FAULT_NONE;
+}
+
+static void deliver_backlog(struct stream *s, bool whatever)
+{
+    struct backlog *b;
+
+    while ((whatever || !s->paused) && (b = LIST_FIRST(&s->backlog, struct backlog, node))) {
+        list_remove(&b->node);
+        if (offended(s))
+            stanza_unref(b->stanza);
+        else
+            deliver_stanza(s, b->stanza, b->too_big);
+        mem_free(b);
+    }
+}
+
+/* What was read before an end or an offence is delivered, whatever pressure says: our kernel
+ * acknowledged it, nobody will send it again. */
+static void deliver_all(struct stream *s)
+{
+    if (!s->delivering)
+        deliver_backlog(s, true);
+}
+
+/* --- the end --- */
+
+static void enter_flushing(struct stream *s)
+{
+    s->state = STREAM_FLUSHING;
+    timer_stop(&s->keepalive);
+    timer_start(&s->deadline, s->o.close_ms);
+}
+
+static void put_end_tag(struct stream *s)
+{
+    if (s->end_tag_sent)
+        return;
+    xmlw_raw(conn_out(s->conn), "</stream:stream>");
+    s->end_tag_sent = true;
+    stream_touch(s);
+}
+
+/* RFC 6120 4.9.1.2: an error is always preceded by a header. */
+static void put_error_header(struct stream *s)
+{
+    static const struct stream_header bare = {.version = "1.0"};
+
+    if (s->header_sent)
+        return;
+    if (s->error_header)
+        xmlw_raw(conn_out(s->conn), s->error_header);
+    else
+        put_header(conn_out(s->conn), s->o.scope, &bare);
+    s->header_sent = true;
+}
+
+/* RFC 6120 5.4.3.2: a failed handshake ends without end tag, in bare TCP. */
+static bool in_handshake(const struct stream *s)
+{
+    return s->tls_asked;
+}
+
+void stream_fail(struct stream *s, enum fault f)
+{
+    if (s->state == STREAM_FLUSHING)
+        return;
+    deliver_all(s);
+    if (s->state == STREAM_FLUSHING)
+        return;
+    s->end.fault = f;
+    counter_add_to(loop_counters(s->loop), FAULTS, f, 1);
+    if (in_handshake(s)) {
+        stream_abort(s, ERR_CLOSED);
+        return;
+    }
+    if (!s->end_tag_sent) {
+        put_error_header(s);
+        fault_format(f, conn_out(s->conn));
+        put_end_tag(s);
+    }
+    enter_flushing(s);
+    conn_finish(s->conn);
+}
+
+static void both_ended(struct stream *s)
+{
+    s->end.clean = true;
+    enter_flushing(s);
+    conn_finish(s->conn);
+}
+
+void stream_close(struct stream *s)
+{
+    if (stream_ending(s))
+        return;
+    if (in_handshake(s)) {
+        stream_abort(s, ERR_CLOSED);
+        return;
+    }
+    put_error_header(s);
+    put_end_tag(s);
+    if (s->peer_ended) {
+        both_ended(s);
+        return;
+    }
+    s->state = STREAM_CLOSING;
+    timer_stop(&s->keepalive);
+    timer_start(&s->deadline, s->o.close_ms);
+}
+
+void stream_hang_up(struct stream *s, bool end_tag)
+{
+    if (s->state == STREAM_FLUSHING)
+        return;
+    if (end_tag)
+        put_end_tag(s);
+    enter_flushing(s);
+    conn_finish(s->conn);
+}
+
+void stream_abort(struct stream *s, enum err why)
+{
+    if (s->end.transport == OK)
+        s->end.transport = why;
+    s->state = STREAM_FLUSHING;
+    timer_stop(&s->deadline);
+    timer_stop(&s->keepalive);
+    conn_reset(s->conn);
+}
+
+/* A cut of at most `size` - 1 bytes as a C string. */
+static void keep_text(struct slice text, char *buf, size_t size)
+{
+    text = slice_sub(slice_trim(text), 0, size - 1);
+    if (!slice_is_utf8(text) || !slice_to_cstr(text, buf, size))
+        buf[0] = '\0';
+}
+
+/* The peer's stream error: close our side too (SERR-04). The text is for people only (SERR-05). */
+static void take_stream_error(struct stream *s, const struct element *e)
+{
+    for (const struct element *c = e->children; c; c = c->next) {
+        if (!slice_is(c->ns, NS_STREAM_ERRORS))
+            continue;
+        if (slice_is(c->name, "text"))
+            keep_text(c->text, s->end.peer_text, sizeof(s->end.peer_text));
+        else
+            keep_text(c->name, s->end.peer_error, sizeof(s->end.peer_error));
+    }
+    if (!s->end.peer_error[0])
+        strcpy(s->end.peer_error, "undefined-condition");
+    deliver_all(s);
+    put_error_header(s);
+    put_end_tag(s);
+    enter_flushing(s);
+    conn_finish(s->conn);
+    tell_ending(s);
+}
+
+static void take_end(struct stream *s)
+{
+    deliver_all(s);
+    if (s->state == STREAM_FLUSHING)
+        return;
+    s->peer_ended = true;
+    s->discard_input = true;
+    tell_ending(s); /* an owner may add what it owes, then we answer with our end tag */
+    if (s->end_tag_sent && s->state != STREAM_FLUSHING)
+        both_ended(s);
+    else
+        stream_close(s);
+}
+
+/* --- input --- */
+
+static void fail_and_tell(struct stream *s, enum fault f)
+{
+    stream_fail(s, f);
+    tell_ending(s);
+}
+
+static bool over_elements(struct stream *s)
+{
+    if (s->state != STREAM_NEGOTIATING || ++s->elements_count <= s->o.preauth_elements)
+        return false;
+    fail_and_tell(s, FAULT_PREAUTH_ELEMENTS);
+    return true;
+}
+
+static void take_element(struct stream *s, const struct element *e)
+{
+    struct features f;
+
+    if (element_is(e, "error", NS_STREAM)) {
+        take_stream_error(s, e);
+    } else if (element_is(e, "features", NS_STREAM)) {
+        features_parse(e, &f);
+        if (s->h->features)
+            s->h->features(s->arg, &f);
+    } else {
+        s->h->element(s->arg, e);
+    }
+}
+
+static void take_stanza(struct stream *s, struct stanza *stanza, bool too_big)
+{
+    struct backlog *b;
+
+    stanza->read_us = s->read_us;
+    stanza->accepted_ms = loop_now_ms(s->loop);
+    if (!s->paused && list_empty(&s->backlog)) {
+        deliver_stanza(s, stanza, too_big);
+        return;
+    }
+    b = MEM_NEW(struct backlog);
+    b->stanza = stanza;
+    b->too_big = too_big;
+    list_push(&s->backlog, &b->node);
+}
+
+static void take_item(struct stream *s, const struct xml_item *item)
+{
+    switch (item->kind) {
+    case XML_HEADER:
+        if (!over_elements(s))
+            s->h->header(s->arg, item->header);
+        break;
+    case XML_STANZA:
+    case XML_TOO_BIG:
+        if (over_elements(s))
+            stanza_unref(item->stanza);
+        else
+            take_stanza(s, item->stanza, item->kind == XML_TOO_BIG);
+        break;
+    case XML_ELEMENT:
+        if (!over_elements(s))
+            take_element(s, item->element);
+        break;
+    case XML_END:
+        take_end(s);
+        break;
+    case XML_FAULT:
+        fail_and_tell(s, item->fault);
+        break;
+    case XML_MORE:
+        break;
+    }
+}
+
+/* Until all is taken, or what follows belongs to somebody else. */
+static void feed(struct stream *s, struct slice bytes)
+{
+    struct xml_item item;
+
+    xml_feed(s->xml, bytes);
+    do {
+        xml_next(s->xml, &item);
+        take_item(s, &item);
+        if (s->restart_asked || s->discard_input || s->state == STREAM_FLUSHING)
+            return;
+    } while (item.kind != XML_MORE);
+}
+
+/* After SASL the peer may have sent its new header in the same packet: the rest of the chunk
+ * belongs to the new parser. After STARTTLS the rest is dropped unread (5.4.3.3). */
+static void feed_all(struct stream *s, struct slice bytes)
+{
+    while (bytes.len && s->state != STREAM_FLUSHING && !s->discard_input) {
+        if (s->restart_asked) {
+            s->restart_asked = false;
+            parser_new(s);
+        }
+        feed(s, bytes);
+        if (!s->restart_asked)
+            return;
+        bytes = slice_from_offset(bytes, bytes.len - xml_unused(s->xml));
+    }
+}
+
+static void on_data(void *arg, struct slice plain)
+{
+    struct stream *s = arg;
+
+    s->last_input_ms = loop_now_ms(s->loop);
+    s->bytes_in += plain.len;
+    s->read_us = loop_now_us(s->loop);
+    if (s->state == STREAM_FLUSHING || s->discard_input)
+        return; /* taken off the wire so that the peer can finish, never looked at */
+    if (s->state == STREAM_NEGOTIATING && s->bytes_in > s->o.preauth_bytes) {
+        fail_and_tell(s, FAULT_PREAUTH_BYTES);
+        return;
+    }
+    feed_all(s, plain);
+}
+
+/* --- pausing --- */
+
+void stream_pause(struct stream *s)
+{
+    s->paused = true;
+    conn_pause(s->conn);
+}
+
+static void run_resume(struct task *t)
+{
+    struct stream *s = LIST_ENTRY(t, struct stream, resume_task);
+
+    if (s->paused)
+        return;
+    deliver_backlog(s, false);
+    if (!s->paused)
+        conn_resume(s->conn);
+}
+
+void stream_resume(struct stream *s)
+{
+    s->paused = false;
+    loop_post(s->loop, &s->resume_task);
+}
+
+void stream_drain_input(struct stream *s)
+{
+    conn_drain_input(s->conn, 1u << 22);
+}
+
+/* --- negotiation --- */
+
+void stream_restart(struct stream *s)
+{
+    s->restart_asked = true;
+    s->header_sent = false;
+}
+
+void stream_start_tls(struct stream *s, struct tls *tls)
+{
+    s->tls_asked = true;
+    s->discard_input = true;
+    conn_start_tls(s->conn, tls);
+}
+
+static void on_secured(void *arg)
+{
+    struct stream *s = arg;
+
+    counter_add(loop_counters(s->loop), COUNTER_TLS_OK, 1);
+    s->tls_asked = false;
+    if (s->state == STREAM_FLUSHING)
+        return;
+    s->discard_input = false;
+    s->restart_asked = false;
+    s->header_sent = false;
+    parser_new(s);
+    if (s->h->secured)
+        s->h->secured(s->arg);
+}
+
+void stream_authenticated(struct stream *s)
+{
+    if (s->state != STREAM_NEGOTIATING)
+        return;
+    s->state = STREAM_OPEN;
+    timer_stop(&s->deadline);
+    xml_set_limits(s->xml, &s->o.limits);
+    if (s->o.keepalive_ms)
+        timer_start(&s->keepalive, s->o.keepalive_ms);
+}
+
+/* --- time --- */
+
+static void on_deadline(struct timer *t)
+{
+    struct stream *s = LIST_ENTRY(t, struct stream, deadline);
+
+    if (s->state == STREAM_NEGOTIATING && !in_handshake(s)) {
+        fail_and_tell(s, FAULT_PREAUTH_TIME);
+        return;
+    }
+    if (in_handshake(s))
+        counter_add(loop_counters(s->loop), COUNTER_TLS_TIMEOUT, 1);
+    if (s->state == STREAM_NEGOTIATING)
+        s->end.transport = ERR_TIMEOUT;
+    s->state = STREAM_FLUSHING;
+    conn_close(s->conn);
+}
+
+/* LIVE-01: a space on a stream that said nothing for so long. */
+static void on_keepalive(struct timer *t)
+{
+    struct stream *s = LIST_ENTRY(t, struct stream, keepalive);
+    uint64_t past = loop_now_ms(s->loop) - s->last_output_ms;
+
+    if (past >= s->o.keepalive_ms) {
+        conn_write(s->conn, SLICE(" "));
+        s->last_output_ms = loop_now_ms(s->loop);
+        past = 0;
+    }
+    timer_start(&s->keepalive, s->o.keepalive_ms - past);
+}
+
+/* --- connection events --- */
+
+static void on_connected(void *arg)
+{
+    struct stream *s = arg;
+
+    if (s->state != STREAM_FLUSHING && s->h->connected)
+        s->h->connected(s->arg);
+}
+
+static void on_flushed(void *arg, uint64_t mark)
+{
+    struct stream *s = arg;
+
+    if (s->h->flushed)
+        s->h->flushed(s->arg, mark);
+}
+
+static void on_acked(void *arg, uint64_t mark)
+{
+    struct stream *s = arg;
+
+    if (s->h->acked)
+        s->h->acked(s->arg, mark);
+}
+
+static void on_drained(void *arg)
+{
+    struct stream *s = arg;
+
+    if (s->h->drained && !stream_ending(s))
+        s->h->drained(s->arg);
+}
+
+/* TCP or TLS ended: without the end tag of the stream that is an unclean end (STREAM-19). */
+static void on_ended(void *arg)
+{
+    struct stream *s = arg;
+
+    deliver_all(s);
+    if (!s->peer_ended && s->end.transport == OK)
+        s->end.transport = ERR_EOF;
+    if (!stream_ending(s) && s->header_sent && !in_handshake(s))
+        put_end_tag(s);
+    s->state = STREAM_FLUSHING;
+    tell_ending(s);
+    conn_close(s->conn);
+}
+
+static void on_closed(void *arg, enum err why)
+{
+    struct stream *s = arg;
+
+    deliver_all(s);
+    if (s->end.transport == OK && !s->end.clean)
+        s->end.transport = why;
+    keep_text(slice_from(conn_tls_error(s->conn)), s->end.tls_error, sizeof(s->end.tls_error));
+    if (s->end.tls_error[0] && in_handshake(s))
+        counter_add(loop_counters(s->loop), COUNTER_TLS_FAILED, 1);
+    s->state = STREAM_FLUSHING;
+    tell_ending(s);
+    timer_stop(&s->deadline);
+    timer_stop(&s->keepalive);
+    task_cancel(&s->resume_task);
+    s->h->closed(s->arg, &s->end);
+    xml_free(s->xml);
+    mem_free(s->error_header);
+    mem_free(s);
+}
+
+static const struct conn_handler conn_handler = {
+    .connected = on_connected,
+    .secured = on_secured,
+    .data = on_data,
+    .flushed = on_flushed,
+    .acked = on_acked,
+    .drained = on_drained,
+    .ended = on_ended,
+    .closed = on_closed,
+};
+
+/* --- life --- */
+
+static struct stream *stream_new(struct loop *l, const struct stream_options *o,
+                                 const struct stream_handler *h, void *arg)
+{
+    struct stream *s = MEM_NEW(struct stream);
+
+    s->loop = l;
+    s->o = *o;
+    s->h = h;
+    s->arg = arg;
+    s->opened_ms = s->last_input_ms = s->last_output_ms = s->last_stanza_ms = loop_now_ms(l);
+    list_init(&s->backlog);
+    task_init(&s->resume_task, run_resume);
+    timer_init(&s->deadline, l, on_deadline);
+    timer_init(&s->keepalive, l, on_keepalive);
+    parser_new(s);
+    return s;
+}
+
+static void stream_discard(struct stream *s)
+{
+    xml_free(s->xml);
+    mem_free(s);
+}
+
+enum err stream_dial(struct loop *l, const struct addr *to, const struct stream_options *o,
+                     const struct stream_handler *h, void *arg, struct stream **ret)
+{
+    struct stream *s = stream_new(l, o, h, arg);
+    enum err e = conn_dial(l, to, NULL, &conn_handler, s, &s->conn);
+
+    if (e) {
+        stream_discard(s);
+        return e;
+    }
+    timer_start(&s->deadline, o->negotiation_ms);
+    *ret = s;
+    return OK;
+}
+
+enum err stream_adopt(struct loop *l, int fd, const struct addr *peer, struct tls *tls,
+                      const struct stream_options *o, const struct stream_handler *h, void *arg,
+                      struct stream **ret)
+{
+    struct stream *s = stream_new(l, o, h, arg);
+    enum err e = conn_adopt(l, fd, peer, slice_none(), &conn_handler, s, &s->conn);
+
+    if (e) {
+        tls_free(tls);
+        stream_discard(s);
+        return e;
+    }
+    if (tls) {
+        s->tls_asked = true;
+        conn_start_tls(s->conn, tls);
+    }
+    timer_start(&s->deadline, o->negotiation_ms);
+    *ret = s;
+    return OK;
+}
+
+struct conn *stream_conn(struct stream *s)
+{
+    return s->conn;
+}
+
+struct tls *stream_tls(struct stream *s)
+{
+    return in_handshake(s) ? NULL : conn_tls(s->conn);
+}
+
+uint64_t stream_opened_ms(const struct stream *s)
+{
+    return s->opened_ms;
+}
+
+uint64_t stream_last_input_ms(const struct stream *s)
+{
+    return s->last_input_ms;
+}
+
+uint64_t stream_last_stanza_ms(const struct stream *s)
+{
+    return s->last_stanza_ms;
+}
+
+void stream_note_stanza(struct stream *s)
+{
+    s->last_stanza_ms = loop_now_ms(s->loop);
+}
+
+uint64_t stream_bytes_in(const struct stream *s)
+{
+    return s->bytes_in;
+}
