@@ -28,7 +28,7 @@ struct policy_rule {
     bool tls_required;
     enum method methods[METHOD_MAX]; /* in order; those of later versions left out */
     size_t method_count;
-    struct policy_target targets[POLICY_TARGETS_MAX]; /* instead of DNS */
+    struct policy_target *targets; /* instead of DNS; at most POLICY_TARGETS_MAX */
     size_t target_count;
     unsigned index; /* place in the list, from 0 */
     unsigned line;  /* of the configuration file; 0: built in */
@@ -36,8 +36,8 @@ struct policy_rule {
 
 struct policy;
 
-/* Takes `rules` and their strings. When no rule fits a pair, a built-in last rule applies:
- * allow both, TLS required, all methods that this version has. */
+/* Takes `rules` with their strings and targets. When no rule fits a pair, a built-in last rule
+ * applies: allow both, TLS required, all methods that this version has. */
 struct policy *policy_new(struct policy_rule *rules, size_t count);
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);

@@ -147,6 +147,7 @@ void policy_unref(struct policy *p)
     for (size_t i = 0; i < p->count; i++) {
         mem_free(p->rules[i].match);
         mem_free(p->rules[i].local);
+        mem_free(p->rules[i].targets);
     }
     mem_free(p->rules);
     mem_free(p);
