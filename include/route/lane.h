@@ -91,8 +91,12 @@ void lane_rx_fini(struct lane_rx *rx);
 /* The fate of stanza `seq`, in any order. */
 void lane_rx_fate(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate, enum bounce why,
                   struct slice detail);
-/* The port's link opened or was lost. */
-void lane_rx_changed(struct lane_rx *rx);
+/* Ties the lane to its port's queue, or (NULL) unties it. */
+void lane_rx_attach(struct lane_rx *rx, struct outq *port);
+/* The port's link opened or was lost: all lanes that feed it are to hear of it. */
+void lane_port_changed(struct outq *port);
+/* The port is about to go. */
+void lane_port_gone(struct outq *port);
 /* Moves what there is to tell into *ret (runs are the caller's: lane_report_fini). */
 void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report);
 void lane_report_fini(struct lane_report *report);

@@ -11,6 +11,7 @@
 #ifndef ROUTE_OUTQ_H
 #define ROUTE_OUTQ_H
 
+#include "base/counter.h"
 #include "route/bounce.h"
 #include "route/source.h"
 
@@ -32,7 +33,7 @@ struct outq_limits {
 struct outq;
 
 struct outq_ops {
-    /* Something waits and the queue is not corked: called inside outq_put. Post, do not write. */
+    /* Something waits: called inside outq_put and outq_opened. Post, do not write. */
     void (*kick)(struct outq *q);
     /* A stanza's end. Takes the queue's reference. May put into other queues, not into this. */
     void (*fate)(struct outq *q, struct stanza *s, enum fate fate, enum bounce why,
@@ -54,7 +55,9 @@ struct outq {
     size_t left_before;
     size_t left_bytes_now;
     size_t left_bytes_before;
+    struct stanza *unflushed; /* first of unacked that the kernel does not have yet, or NULL */
     struct list active; /* in the worker's list of queues with stanzas (router) */
+    struct list lanes;  /* struct lane_rx, at_port: who else feeds it */
 };
 
 void outq_init(struct outq *q, const struct outq_ops *ops, const struct outq_limits *limits);
@@ -75,6 +78,8 @@ struct stanza *outq_peek(struct outq *q);
 void outq_wrote(struct outq *q, uint64_t mark);
 /* The first waiting one ends without being written. */
 void outq_drop_first(struct outq *q, enum fate fate, enum bounce why, struct slice detail);
+/* The kernel has all up to `mark`: relay_seconds is observed. */
+void outq_flushed(struct outq *q, uint64_t mark, uint64_t now_us, struct counters *counters);
 /* All written up to `mark` reached the peer's TCP. Returns how many. */
 size_t outq_acked(struct outq *q, uint64_t mark, uint64_t now_ms);
 

@@ -241,13 +241,36 @@ void lane_rx_fate(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate,
     mark_dirty(rx);
 }
 
-void lane_rx_changed(struct lane_rx *rx)
+void lane_rx_attach(struct lane_rx *rx, struct outq *port)
 {
-    if (!rx->port || !rx->port->open) {
-        rx->window_bytes = LANE_FIRST_BYTES;
-        rx->grown_bytes = 0;
+    list_remove(&rx->at_port);
+    rx->port = port;
+    if (port)
+        list_push(&port->lanes, &rx->at_port);
+}
+
+void lane_port_changed(struct outq *port)
+{
+    LIST_WALK(node, &port->lanes) {
+        struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
+
+        if (!port->open) {
+            rx->window_bytes = LANE_FIRST_BYTES;
+            rx->grown_bytes = 0;
+        }
+        mark_dirty(rx);
     }
-    mark_dirty(rx);
+}
+
+void lane_port_gone(struct outq *port)
+{
+    LIST_WALK(node, &port->lanes) {
+        struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
+
+        rx->window_bytes = LANE_FIRST_BYTES;
+        lane_rx_attach(rx, NULL);
+        mark_dirty(rx);
+    }
 }
 
 void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report)

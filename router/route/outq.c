@@ -25,6 +25,7 @@ void outq_init(struct outq *q, const struct outq_ops *ops, const struct outq_lim
     list_init(&q->unacked);
     list_init(&q->waiting);
     list_init(&q->active);
+    list_init(&q->lanes);
     gate_init(&q->gate);
 }
 
@@ -33,6 +34,7 @@ void outq_fini(struct outq *q)
     assert(outq_count(q) == 0);
     gate_open(&q->gate);
     list_remove(&q->active);
+    assert(list_empty(&q->lanes));
 }
 
 /* Two windows of pause_ms each: together they never forget what left in the last pause_ms. */
@@ -76,8 +78,7 @@ enum outq_put outq_put(struct outq *q, struct stanza *s, uint64_t now_ms)
     list_push(&q->waiting, &s->queue_node);
     q->waiting_count++;
     q->bytes += cost;
-    if (q->open)
-        q->ops->kick(q);
+    q->ops->kick(q);
     return full ? OUTQ_FULL : OUTQ_TAKEN;
 }
 
@@ -96,11 +97,31 @@ void outq_wrote(struct outq *q, uint64_t mark)
     list_push(&q->unacked, &s->queue_node);
     q->waiting_count--;
     q->unacked_count++;
+    if (!q->unflushed)
+        q->unflushed = s;
+}
+
+static struct stanza *next_unacked(const struct outq *q, const struct stanza *s)
+{
+    return s->queue_node.next == &q->unacked
+               ? NULL
+               : LIST_ENTRY(s->queue_node.next, struct stanza, queue_node);
+}
+
+void outq_flushed(struct outq *q, uint64_t mark, uint64_t now_us, struct counters *counters)
+{
+    while (q->unflushed && q->unflushed->queue_mark <= mark) {
+        if (q->unflushed->read_us && q->unflushed->read_us <= now_us)
+            counter_observe(counters, COUNTER_RELAY, now_us - q->unflushed->read_us);
+        q->unflushed = next_unacked(q, q->unflushed);
+    }
 }
 
 static void finish(struct outq *q, struct stanza *s, enum fate fate, enum bounce why,
                    struct slice detail)
 {
+    if (q->unflushed == s)
+        q->unflushed = next_unacked(q, s);
     list_remove(&s->queue_node);
     q->bytes -= stanza_cost(s);
     q->ops->fate(q, s, fate, why, detail);
@@ -165,6 +186,7 @@ void outq_lost(struct outq *q)
     }
     LIST_WALK(node, &q->unacked)
         LIST_ENTRY(node, struct stanza, queue_node)->resend = true;
+    q->unflushed = NULL;
     list_prepend_all(&q->waiting, &q->unacked);
     q->waiting_count += q->unacked_count;
     q->unacked_count = 0;
