@@ -7,6 +7,11 @@
  * routing key, and what we write in headers. `domain_to_ascii` gives the A-label form for DNS
  * and TLS. An ASCII lower-case name of plain letters, digits and hyphens (no xn--) is its own
  * normal form: that path allocates nothing and calls no library.
+ *
+ * Where the texts leave room: underscores are refused (no LDH label); unqualified names are
+ * domains; a name whose last label is all digits is an IPv4 address or none; IPv6 needs brackets
+ * and has no zone; width, case and the ideographic full stop are mapped (RFC 5895), compatibility
+ * characters are not.
  */
 #ifndef WIRE_JID_H
 #define WIRE_JID_H
