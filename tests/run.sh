@@ -7,8 +7,8 @@
 #   dev      unit tests, scenarios, simulation, fuzz corpus, floors: AddressSanitizer and UBSan
 #   tsan     whatever runs more than one thread, under ThreadSanitizer
 #   fuzz     each fuzzer for a few seconds (--long: a minute)
-#   release  the build that is measured, and its load generator's own tests
-#   system   real Prosody, ejabberd and DNS in a network namespace of our own
+#   system   real Prosody, ejabberd and DNS in a network namespace of our own; the load generator:
+#            the release build
 # --long also runs the full counts of seeds, seconds and cuts: tests read FEDROUTER_LONG=1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -20,7 +20,7 @@ PATTERN=
 for word in "$@"; do
   case $word in
     --long) LONG=1 ;;
-    --help | -h) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help | -h) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "tests/run.sh: unknown option $word" >&2; exit 64 ;;
     *) PATTERN=$word ;;
   esac
@@ -125,8 +125,6 @@ fuzz() {
   sed 's/^/  failed: /' "$out/fuzz.failed"
 }
 
-release() { run_ctest release -L bench; }
-
 system() {
   selected="tests -p no:cacheprovider -q -o junit_family=xunit2"
   $PYTHON -m pytest $selected --collect-only ${PATTERN:+-k "$PATTERN"} >"$out/system.log" 2>&1
@@ -140,6 +138,8 @@ system() {
     return
   }
   configure release && build release || return
+  export FEDROUTER="${FEDROUTER:-$top/build-dev/fedrouter}"
+  export FEDROUTER_RELEASE="${FEDROUTER_RELEASE:-$top/build-release/fedrouter}"
   started=$(date +%s)
   contained sh tests/lib/isolated.sh $PYTHON -m pytest $selected --tb=short ${PATTERN:+-k "$PATTERN"} \
     --junitxml="$out/system.xml" >"$out/system.log" 2>&1 || tail -n 300 "$out/system.log"
@@ -154,7 +154,6 @@ packages_install $BUILD_PACKAGES $TEST_PACKAGES || {
 dev
 tsan
 fuzz
-release
 system
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ] && [ "$passed" != 0 ]
