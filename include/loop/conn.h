@@ -22,14 +22,16 @@ struct conn;
 
 /* Any may be NULL except `data` and `closed`. */
 struct conn_handler {
-    void (*connected)(void *arg);                 /* conn_dial: TCP is up */
-    void (*secured)(void *arg);                   /* TLS handshake over, see conn_tls */
-    void (*data)(void *arg, struct slice plain);  /* borrowed for the call */
-    void (*flushed)(void *arg, uint64_t plain);   /* the kernel has all up to here (total) */
-    void (*acked)(void *arg, uint64_t plain);     /* so has the peer's kernel */
-    void (*drained)(void *arg);                   /* pending fell under CONN_LOW_BYTES again */
-    void (*ended)(void *arg);                     /* peer ended its direction; writing still works */
-    void (*closed)(void *arg, enum err why);      /* OK: we closed it; memory goes after this */
+    void (*connected)(void *arg);                /* conn_dial: TCP is up */
+    void (*secured)(void *arg);                  /* TLS handshake over, see conn_tls */
+    void (*data)(void *arg, struct slice plain); /* borrowed for the call */
+    void (*flushed)(void *arg, uint64_t plain);  /* the kernel has all up to here (total) */
+    void (*acked)(void *arg, uint64_t plain);    /* so has the peer's kernel */
+    void (*drained)(void *arg);                  /* pending fell under CONN_LOW_BYTES again */
+    void (*ended)(void *arg);                    /* peer ended its direction; writing still works */
+    void (*closed)(void *arg, enum err why);     /* OK: we closed it; memory goes after this, so
+                                                  * conn_flushed, conn_acked may be asked a last
+                                                  * time */
 };
 
 /* An owner stops adding when more than HIGH is pending and goes on at `drained`. */
@@ -44,7 +46,8 @@ enum err conn_adopt(struct loop *l, int fd, const struct addr *peer, struct slic
                     const struct conn_handler *h, void *arg, struct conn **ret_conn) MUST_USE;
 
 /* Takes `tls`. Everything read but not yet delivered in clear is discarded unread (RFC 6120
- * 5.4.3.3); what is queued in clear goes out first. Then `secured` or `closed`. */
+ * 5.4.3.3), unless nothing ever was delivered in clear: then `first` of conn_adopt is already
+ * TLS (XEP-0368). What is queued in clear goes out first. Then `secured` or `closed`. */
 void conn_start_tls(struct conn *c, struct tls *tls);
 /* NULL before conn_start_tls. Borrowed. */
 struct tls *conn_tls(struct conn *c);
@@ -64,18 +67,21 @@ size_t conn_pending(const struct conn *c);
  * conn_drain_input. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
-/* Reads what our kernel still holds, paused or not, and delivers it (at most `most` bytes);
- * called posted, never inside `data`. */
+/* Reads what our kernel still holds, paused or not, and delivers it (at most `most` bytes) from a
+ * posted task. A conn_close or conn_reset that follows waits for that. */
 void conn_drain_input(struct conn *c, size_t most);
 
 /* Flushes compare loop_boot_ms with this before each write of plain text to TLS; past it nothing
- * is encrypted or written. NULL (the default): no deadline. Borrowed. */
+ * is encrypted or written, until it is moved on (looked at every 20 ms). NULL (the default): no
+ * deadline. Borrowed. */
 void conn_set_deadline(struct conn *c, const _Atomic uint64_t *boot_ms);
-/* Encrypted and unwritten records are thrown away: the right to write ended. */
+/* Encrypted and unwritten records are thrown away: the right to write ended. If there were any,
+ * nothing can follow them: the connection only reads from then on, until it is closed. */
 void conn_discard_output(struct conn *c);
 
-/* Flushes, sends close_notify and FIN; reading goes on until the peer's end. Bounded by the
- * owner's own timer and conn_close. */
+/* Flushes, sends close_notify and FIN; reading goes on until the peer's end. Nothing is written
+ * after this. When both directions have ended and all is acknowledged, `closed` comes by itself
+ * (OK). Bounded by the owner's own timer and conn_close. */
 void conn_finish(struct conn *c);
 /* What is queued goes out as far as the kernel takes it at once, then close. */
 void conn_close(struct conn *c);

@@ -38,6 +38,9 @@ uint64_t loop_now_us(struct loop *l);
 uint64_t loop_boot_ms(struct loop *l);
 /* Microseconds since 1970. */
 uint64_t loop_wall_us(struct loop *l);
+/* Any thread: when the loop last turned, by loop_now_ms's clock (one for all loops of the
+ * process). Less than two seconds ago, idle or not, unless it hangs: /livez. */
+uint64_t loop_turned_ms(const struct loop *l);
 struct random *loop_random(struct loop *l);
 struct counters *loop_counters(struct loop *l);
 struct log *loop_log(struct loop *l);
@@ -45,7 +48,8 @@ struct log *loop_log(struct loop *l);
 void task_init(struct task *t, void (*run)(struct task *task));
 /* Runs soon, in order, still in this turn; no-op if it waits already. */
 void loop_post(struct loop *l, struct task *t);
-/* Runs at the end of this turn, after all posted ones; no-op if it waits already. */
+/* Runs at the end of this turn, after all posted ones; no-op if it waits already. From a deferred
+ * task: in the next turn, which then comes without sleep. */
 void loop_defer(struct loop *l, struct task *t);
 void task_cancel(struct task *t);
 

@@ -10,7 +10,8 @@ struct timer {
     struct loop *loop;
     void (*fire)(struct timer *t);
     uint64_t at_ms;
-    size_t place; /* index in the heap, or SIZE_MAX when stopped */
+    uint64_t order; /* equal times fire in the order they were started */
+    size_t place;   /* in the heap, or SIZE_MAX when stopped */
 };
 
 void timer_init(struct timer *t, struct loop *l, void (*fire)(struct timer *t));
@@ -27,7 +28,10 @@ struct timer_heap {
     struct timer **at;
     size_t count;
     size_t room;
-    uint64_t order; /* not used by callers */
+    uint64_t order;     /* timers started so far */
+    struct timer **due; /* taken out by timer_heap_fire and not fired yet; NULL: stopped since */
+    size_t due_count;
+    size_t due_room;
 };
 struct timer_heap *loop_timers(struct loop *l);
 void timer_heap_init(struct timer_heap *h);

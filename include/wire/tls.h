@@ -21,10 +21,10 @@ struct tls_context_options {
     const char *const *chain_files; /* PEM, leaf first */
     const char *const *key_files;   /* as many; same index */
     size_t certificate_count;
-    const char *trust_file;         /* PEM bundle */
+    const char *trust_file; /* PEM bundle */
     bool tls13_only;
-    bool ask_client_certificate;    /* S2S: yes; component listener: no */
-    bool alpn_xmpp_server;          /* Direct TLS listener */
+    bool ask_client_certificate; /* S2S: yes; component listener: no */
+    bool alpn_xmpp_server;       /* Direct TLS listener */
 };
 
 /* On failure `error` says which file, why, and what to do, in one line. Also refused: a key that
@@ -37,8 +37,8 @@ void tls_context_unref(struct tls_context *c);
 /* What fedrouterctl certs and metrics show of our own certificates. */
 struct tls_own_cert {
     const char *file;
-    int64_t not_after;     /* seconds since 1970 */
-    const char *names;     /* "example.org *.example.org", A-label form, space separated */
+    int64_t not_after; /* seconds since 1970 */
+    const char *names; /* "example.org *.example.org", A-label form, space separated */
     const char *issuer;
 };
 size_t tls_context_certs(const struct tls_context *c, const struct tls_own_cert **ret_certs);
@@ -51,11 +51,14 @@ size_t tls_context_choose(const struct tls_context *c, struct slice ascii_domain
 struct tls *tls_server(struct tls_context *c, struct slice domain, bool direct);
 /* `reference`: SNI, A-label form; empty or IP: none sent. `own`: whose certificate we present.
  * `direct`: ALPN xmpp-server. */
-struct tls *tls_client(struct tls_context *c, struct slice reference, struct slice own, bool direct);
+struct tls *tls_client(struct tls_context *c, struct slice reference, struct slice own,
+                       bool direct);
 void tls_free(struct tls *t);
 
-/* Cipher text from the network; may be any amount. The bytes are copied or used at once. */
+/* Cipher text from the network; may be any amount. Borrowed until tls_keep, which copies what
+ * the calls between did not use: feed, handshake or read until they say ERR_AGAIN, keep. */
 void tls_feed(struct tls *t, struct slice cipher);
+void tls_keep(struct tls *t);
 /* OK when done, ERR_AGAIN: feed more (and send what is in the output), ERR_CRYPTO: failed. */
 enum err tls_handshake(struct tls *t) MUST_USE;
 /* Plain text out. OK with *ret_n > 0, ERR_AGAIN, ERR_EOF (close_notify), ERR_CRYPTO. */

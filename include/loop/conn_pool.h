@@ -1,0 +1,27 @@
+/* loop/conn_pool.h - what the connections of one loop share. Embedded in each of the two loops;
+ * used by loop/conn only.
+ *
+ * Bytes are read and decrypted into buffers of the loop, so that an idle connection holds none.
+ */
+#ifndef LOOP_CONN_POOL_H
+#define LOOP_CONN_POOL_H
+
+#include "loop/timer.h"
+
+/* One event of one connection reads this much at most: the others wait no longer than that. */
+#define CONN_READ_BYTES 65536
+
+struct conn_pool {
+    struct list watched; /* connections with unacknowledged bytes, or kept back by a deadline */
+    struct timer sweep;  /* runs while somebody is watched */
+    char *cipher;        /* CONN_READ_BYTES, as read from the socket; allocated at first use */
+    char *plain;         /* CONN_READ_BYTES, decrypted */
+};
+
+/* For the two loops only: after the timers are there, before they go. */
+void conn_pool_init(struct conn_pool *p, struct loop *l);
+/* No connection is left. */
+void conn_pool_fini(struct conn_pool *p);
+struct conn_pool *loop_conns(struct loop *l);
+
+#endif

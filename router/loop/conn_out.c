@@ -1,0 +1,267 @@
+#include "loop/conn_inner.h"
+
+/* Encrypted ahead of the kernel at most: what is still plain can be kept back by a deadline. */
+#define CIPHER_AHEAD_BYTES 65536
+#define RECORD_BYTES       16384
+/* Acknowledgements make no event: ask again this often while some are missing. */
+#define SWEEP_MS 20
+/* Asked in one sweep, so that very many slow peers cost latency of custody, not the loop. */
+#define SWEEP_COUNT 2048
+
+/* --- what the kernels have ------------------------------------------------------------------- */
+
+void conn_count_acks(struct conn *c)
+{
+    uint64_t unacked;
+
+    if (c->acked == c->flushed)
+        return;
+    unacked = sock_unacked(c->sock);
+    if (unacked < c->sent) /* a FIN counts, too */
+        c->acked = ackmap_pass(&c->marks, c->sent - unacked, c->acked);
+}
+
+static void count_sent(struct conn *c, size_t n)
+{
+    c->sent += n;
+    c->flushed = ackmap_plain(&c->marks, c->sent, c->flushed);
+}
+
+static void tell_drained(struct conn *c)
+{
+    if (!c->full || conn_pending(c) >= CONN_LOW_BYTES)
+        return;
+    c->full = false;
+    if (c->handler->drained)
+        c->handler->drained(c->arg);
+}
+
+void conn_tell_progress(struct conn *c)
+{
+    if (conn_telling(c) && c->told_flushed != c->flushed) {
+        c->told_flushed = c->flushed;
+        if (c->handler->flushed)
+            c->handler->flushed(c->arg, c->flushed);
+    }
+    if (conn_telling(c) && c->told_acked != c->acked) {
+        c->told_acked = c->acked;
+        if (c->handler->acked)
+            c->handler->acked(c->arg, c->acked);
+    }
+    if (conn_telling(c))
+        tell_drained(c);
+}
+
+static bool wants_watching(const struct conn *c)
+{
+    if (c->life != CONN_ALIVE)
+        return false;
+    return c->acked != c->flushed || c->gated || (c->output == OUT_FINISHED && c->input_ended);
+}
+
+void conn_watch(struct conn *c)
+{
+    struct conn_pool *p = loop_conns(c->loop);
+
+    if (!wants_watching(c) || list_linked(&c->watched))
+        return;
+    list_push(&p->watched, &c->watched);
+    if (!timer_running(&p->sweep))
+        timer_start(&p->sweep, SWEEP_MS);
+}
+
+static void look_at(struct conn *c)
+{
+    list_remove(&c->watched);
+    conn_count_acks(c);
+    if (c->gated)
+        loop_defer(c->loop, &c->flush);
+    conn_close_if_done(c);
+    conn_watch(c); /* at the end of the list */
+    conn_tell_progress(c);
+}
+
+static void on_sweep(struct timer *t)
+{
+    struct conn_pool *p = LIST_ENTRY(t, struct conn_pool, sweep);
+    struct list now;
+
+    list_init(&now);
+    list_append_all(&now, &p->watched);
+    timer_start(t, SWEEP_MS);
+    for (int i = 0; i < SWEEP_COUNT && !list_empty(&now); i++)
+        look_at(LIST_FIRST(&now, struct conn, watched));
+    list_prepend_all(&p->watched, &now);
+    if (list_empty(&p->watched))
+        timer_stop(t);
+}
+
+void conn_pool_init(struct conn_pool *p, struct loop *l)
+{
+    memset(p, 0, sizeof(*p));
+    list_init(&p->watched);
+    timer_init(&p->sweep, l, on_sweep);
+}
+
+void conn_pool_fini(struct conn_pool *p)
+{
+    assert(list_empty(&p->watched));
+    timer_stop(&p->sweep);
+    mem_free(p->cipher);
+    mem_free(p->plain);
+}
+
+/* --- out ------------------------------------------------------------------------------------- */
+
+/* The right to write may end between any two writes, so each of them asks. */
+static bool may_write(struct conn *c)
+{
+    c->gated = c->deadline &&
+               loop_boot_ms(c->loop) >= atomic_load_explicit(c->deadline, memory_order_acquire);
+    return !c->gated;
+}
+
+static size_t clear_length(const struct conn *c)
+{
+    if (c->transport == CONN_CLEAR)
+        return byteq_len(&c->plain);
+    return c->transport == CONN_SHAKING ? c->clear_left : 0;
+}
+
+static enum err push_clear(struct conn *c)
+{
+    size_t len, n;
+    enum err e;
+
+    while ((len = clear_length(c)) > 0) {
+        if (!may_write(c))
+            return ERR_DENIED;
+        e = sock_write(c->sock, slice_sub(byteq_slice(&c->plain), 0, len), &n);
+        if (e)
+            return e;
+        byteq_take(&c->plain, n);
+        c->taken += n;
+        if (c->transport == CONN_SHAKING)
+            c->clear_left -= n;
+        ackmap_add(&c->marks, c->sent + n, c->taken);
+        count_sent(c, n);
+    }
+    return OK;
+}
+
+static enum err push_cipher(struct conn *c)
+{
+    struct byteq *out = c->tls ? tls_output(c->tls) : NULL;
+    size_t n;
+    enum err e;
+
+    while (out && byteq_len(out) > 0) {
+        if (!may_write(c))
+            return ERR_DENIED;
+        e = sock_write(c->sock, byteq_slice(out), &n);
+        if (e)
+            return e;
+        byteq_take(out, n);
+        count_sent(c, n);
+    }
+    return OK;
+}
+
+static enum err encrypt(struct conn *c)
+{
+    struct byteq *out = tls_output(c->tls);
+    size_t n;
+    enum err e;
+
+    while (byteq_len(&c->plain) > 0 && byteq_len(out) < CIPHER_AHEAD_BYTES) {
+        if (!may_write(c))
+            return ERR_DENIED;
+        e = tls_write(c->tls, slice_sub(byteq_slice(&c->plain), 0, RECORD_BYTES), &n);
+        if (e)
+            return e;
+        byteq_take(&c->plain, n);
+        c->taken += n;
+        ackmap_add(&c->marks, c->sent + byteq_len(out), c->taken);
+    }
+    return OK;
+}
+
+/* All that may go, as far as the kernel takes it: ERR_AGAIN (blocked), ERR_DENIED (gated). */
+static enum err push(struct conn *c)
+{
+    enum err e = push_clear(c);
+
+    if (!e)
+        e = push_cipher(c);
+    while (!e && c->transport == CONN_SECURE && byteq_len(&c->plain) > 0) {
+        e = encrypt(c);
+        if (!e)
+            e = push_cipher(c);
+    }
+    return e;
+}
+
+static enum err push_notify(struct conn *c)
+{
+    if (c->transport != CONN_SECURE)
+        return OK;
+    if (!c->notify_sent) {
+        if (!may_write(c))
+            return ERR_DENIED;
+        tls_close_notify(c->tls);
+        c->notify_sent = true;
+    }
+    return push_cipher(c);
+}
+
+static enum err push_and_finish(struct conn *c)
+{
+    enum err e;
+
+    if (c->output == OUT_MUTE)
+        return OK;
+    e = push(c);
+    if (e || c->output != OUT_FINISHING || c->transport == CONN_SHAKING)
+        return e;
+    e = push_notify(c);
+    if (e)
+        return e;
+    sock_shutdown_write(c->sock);
+    c->output = OUT_FINISHED;
+    return OK;
+}
+
+/* Thousands of connections wait for their next stanza: none of them keeps a buffer. */
+static void give_buffers_back(struct conn *c)
+{
+    if (byteq_len(&c->plain) == 0)
+        byteq_fini(&c->plain);
+    if (c->tls && byteq_len(tls_output(c->tls)) == 0)
+        byteq_fini(tls_output(c->tls));
+}
+
+void conn_run_flush(struct task *t)
+{
+    struct conn *c = LIST_ENTRY(t, struct conn, flush);
+    enum err e;
+
+    if (c->life != CONN_ALIVE || c->transport == CONN_DIALING)
+        return;
+    conn_count_acks(c); /* of what went out before */
+    e = push_and_finish(c);
+    c->blocked = e == ERR_AGAIN;
+    give_buffers_back(c);
+    if (e && e != ERR_AGAIN && e != ERR_DENIED)
+        conn_die(c, e);
+    conn_update_want(c);
+    conn_close_if_done(c);
+    conn_watch(c);
+    conn_tell_progress(c);
+}
+
+void conn_last_words(struct conn *c)
+{
+    if (c->output == OUT_OPEN)
+        c->output = OUT_FINISHING;
+    (void)push_and_finish(c); /* it is over, whatever becomes of it */
+}
