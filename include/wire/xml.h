@@ -85,6 +85,9 @@ struct xml_item {
 /* `salt`: secret and random. `content_ns`: NS_SERVER or NS_COMPONENT, what stanzas of this stream
  * are qualified by. `limits` is copied; xml_set_limits changes it later (after authentication). */
 struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_limits *limits);
+/* Gives back what a stream at rest does not need; it is made again by the next bytes. Nothing
+ * happens elsewhere. */
+void xml_rest(struct xml *x);
 void xml_free(struct xml *x);
 void xml_set_limits(struct xml *x, const struct xml_limits *limits);
 /* Borrowed until xml_next said XML_MORE, XML_END or XML_FAULT; feed again only then. Any size. */
