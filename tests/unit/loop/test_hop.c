@@ -1,0 +1,134 @@
+#include "unit/test.h"
+
+#include "loop/hop.h"
+#include "loop/thread.h"
+
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#define SENDERS  4
+#define MESSAGES 50000
+
+static struct counters counters[2];
+static struct log_sink sink;
+
+struct numbered {
+    struct hop_msg msg;
+    int sender;
+    int number;
+};
+
+/* The consumer's side: a thread with a loop. */
+struct sum {
+    struct loop *loop;
+    struct hop *hop;
+    int next[SENDERS]; /* the number expected from each */
+    int delivered;
+    char name[16];
+    sigset_t blocked;
+};
+
+static void deliver(struct hop_msg *m, void *arg)
+{
+    struct numbered *n = LIST_ENTRY(m, struct numbered, msg);
+    struct sum *s = arg;
+
+    assert(n->number == s->next[n->sender]); /* order per sender */
+    s->next[n->sender]++;
+    if (++s->delivered == SENDERS * MESSAGES)
+        loop_stop(s->loop);
+    mem_free(n);
+}
+
+static void open_sum(struct loop *l, void *arg)
+{
+    struct sum *s = arg;
+
+    s->loop = l;
+    s->hop = hop_open(l, s);
+    pthread_sigmask(SIG_SETMASK, NULL, &s->blocked);
+}
+
+static void close_sum(struct loop *l, void *arg)
+{
+    struct sum *s = arg;
+
+    pthread_getname_np(pthread_self(), s->name, sizeof(s->name));
+    hop_close(s->hop);
+}
+
+struct sender {
+    pthread_t id;
+    struct sum *to;
+    int number;
+};
+
+static void *send_all(void *arg)
+{
+    struct sender *from = arg;
+
+    for (int i = 0; i < MESSAGES; i++) {
+        struct numbered *n = MEM_NEW(struct numbered);
+
+        n->msg.deliver = deliver;
+        n->sender = from->number;
+        n->number = i;
+        hop_post(from->to->hop, &n->msg);
+    }
+    return NULL;
+}
+
+TEST(hop, keeps_order_of_each_of_four_threads)
+{
+    struct sum s = {0};
+    struct sender senders[SENDERS];
+    struct thread *t = thread_start("worker-0", &counters[0], &sink, open_sum, close_sum, &s);
+
+    for (int i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender){.to = &s, .number = i};
+        CHECK_EQ(pthread_create(&senders[i].id, NULL, send_all, &senders[i]), 0);
+    }
+    for (int i = 0; i < SENDERS; i++)
+        pthread_join(senders[i].id, NULL);
+    thread_join(t);
+    CHECK_EQ(s.delivered, SENDERS * MESSAGES);
+    CHECK_STR(s.name, "worker-0");
+    CHECK(sigismember(&s.blocked, SIGTERM)); /* the steward's */
+}
+
+struct note {
+    struct hop_msg msg;
+    struct hop *hop;
+    int left;
+};
+
+static int notes;
+
+/* One that posts the next: hop_close delivers it, too. */
+static void deliver_note(struct hop_msg *m, void *arg)
+{
+    struct note *n = LIST_ENTRY(m, struct note, msg);
+
+    notes++;
+    if (n->left-- > 0)
+        hop_post(n->hop, &n->msg);
+}
+
+TEST(hop, close_delivers_what_is_there_first)
+{
+    struct loop *l = loop_new(&counters[0], &sink);
+    struct hop *h = hop_open(l, NULL);
+    struct note n = {.msg.deliver = deliver_note, .hop = h, .left = 2};
+
+    notes = 0;
+    hop_post(h, &n.msg);
+    CHECK_EQ(notes, 0); /* never inside the post */
+    hop_close(h);
+    CHECK_EQ(notes, 3);
+    loop_free(l);
+}
+
+TESTS(TEST_OF(hop, keeps_order_of_each_of_four_threads),
+      TEST_OF(hop, close_delivers_what_is_there_first))
