@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "route/policy.h"
+#include "route/table.h"
 #include "session/resolver.h"
 
 #include <stdio.h>
@@ -26,13 +27,11 @@
 #define CONF_VALUE_BYTES_MAX  4096    /* of one scalar, environment variables put in */
 #define CONF_SECRET_BYTES_MAX 4096
 #define CONF_DIALBACK_SECRET_BYTES_MIN                                                             \
-    32 /* CONFORMANCE KEY-02; XEP-0185 2 wants 128 bits at least */
-#define CONF_REPORT_LINES_MAX 1000
+    32                             /* CONFORMANCE KEY-02; XEP-0185 2 wants 128 bits at least */
+#define CONF_REPORT_LINES_MAX 1000 /* of errors, and of warnings */
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_store { CONF_STORE_MEMORY, CONF_STORE_REDIS };
-enum conf_connections { CONF_CONNECTIONS_REPLACE, CONF_CONNECTIONS_REFUSE, CONF_CONNECTIONS_SHARE };
-enum conf_balance { CONF_BALANCE_TO, CONF_BALANCE_FROM };
 enum conf_uncertain { CONF_UNCERTAIN_RESEND, CONF_UNCERTAIN_BOUNCE };
 
 struct conf_addrs {
@@ -59,8 +58,8 @@ struct conf_certificate {
 struct conf_component {
     char *domain; /* normal form */
     struct conf_secret secret;
-    enum conf_connections connections;
-    enum conf_balance balance;
+    enum connections connections;
+    enum balance balance;
     uint64_t grace_ms;
     unsigned line;
 };
@@ -143,20 +142,25 @@ enum conf_severity { CONF_WARNING, CONF_ERROR };
 struct conf_remark {
     enum conf_severity severity;
     unsigned line; /* 0: concerns the file as a whole */
+    size_t order;  /* of finding */
     char *text;    /* "limits.stanza_bytes: 9999 is too small: ..." */
 };
 
 /* What is to be said about a file; owns its texts. */
 struct conf_report {
     char *file;
-    struct conf_remark *remarks; /* by line */
+    struct conf_remark *remarks; /* sorted by line once a load is over */
     size_t count;
-    size_t error_count; /* also of those past CONF_REPORT_LINES_MAX, which are not kept */
-    size_t warning_count;
+    size_t error_count;   /* also those past CONF_REPORT_LINES_MAX, which are not kept */
+    size_t warning_count; /* as well */
 };
 
 void conf_report_init(struct conf_report *r);
 void conf_report_fini(struct conf_report *r);
+/* Adds one remark; a line of 0 concerns the whole file. */
+void conf_remark(struct conf_report *r, enum conf_severity severity, unsigned line,
+                 const char *format, ...) PRINTF(4, 5);
+void conf_report_sort(struct conf_report *r);
 /* "FILE:LINE: [warning: ]TEXT", one line each. */
 void conf_report_print(const struct conf_report *r, FILE *out);
 
