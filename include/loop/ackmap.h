@@ -2,7 +2,7 @@
  *
  * TLS makes records, the kernel and the peer's TCP take bytes: a mark says that once `wire` bytes
  * are there, all plain bytes up to `plain` are. Both only grow. When the marks are used up every
- * second one goes, so that answers become coarser, never wrong.
+ * second one goes and new ones keep their distance: answers become coarser, evenly, never wrong.
  */
 #ifndef LOOP_ACKMAP_H
 #define LOOP_ACKMAP_H
@@ -18,10 +18,12 @@ struct ackmap {
         uint64_t plain;
     } mark[ACKMAP_MARKS];
     unsigned count;
+    uint64_t step; /* of `wire`, between two marks at least; the last is moved until it has it */
 };
 
 static inline void ackmap_thin(struct ackmap *m)
 {
+    m->step = (m->mark[m->count - 1].wire - m->mark[0].wire) / (ACKMAP_MARKS / 2);
     m->count /= 2;
     for (unsigned i = 0; i < m->count; i++)
         m->mark[i] = m->mark[2 * i + 1]; /* the later of two: it vouches for both */
@@ -31,9 +33,10 @@ static inline void ackmap_add(struct ackmap *m, uint64_t wire, uint64_t plain)
 {
     if (m->count == ACKMAP_MARKS)
         ackmap_thin(m);
-    m->mark[m->count].wire = wire;
-    m->mark[m->count].plain = plain;
-    m->count++;
+    if (m->count < 2 || wire - m->mark[m->count - 2].wire > m->step)
+        m->count++;
+    m->mark[m->count - 1].wire = wire;
+    m->mark[m->count - 1].plain = plain;
 }
 
 /* Marks that `wire` bytes cover. */
@@ -60,17 +63,20 @@ static inline uint64_t ackmap_pass(struct ackmap *m, uint64_t wire, uint64_t lea
     unsigned n = ackmap_covered(m, wire);
     uint64_t plain = ackmap_plain(m, wire, least);
 
-    if (n) {
-        m->count -= n;
-        memmove(m->mark, m->mark + n, m->count * sizeof(m->mark[0]));
-    }
+    if (n == 0)
+        return plain;
+    m->count -= n;
+    memmove(m->mark, m->mark + n, m->count * sizeof(m->mark[0]));
+    if (m->count < ACKMAP_MARKS / 4)
+        m->step /= 2; /* less is under way: look closer again */
     return plain;
 }
 
-/* What is past `wire` will never be sent. */
-static inline void ackmap_cut(struct ackmap *m, uint64_t wire)
+/* What is past `wire`, which brought `plain`, will never be sent. */
+static inline void ackmap_cut(struct ackmap *m, uint64_t wire, uint64_t plain)
 {
     m->count = ackmap_covered(m, wire);
+    ackmap_add(m, wire, plain);
 }
 
 #endif

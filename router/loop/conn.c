@@ -472,7 +472,7 @@ void conn_discard_output(struct conn *c)
     if (!out || byteq_len(out) == 0)
         return;
     byteq_fini(out);
-    ackmap_cut(&c->marks, c->sent);
+    ackmap_cut(&c->marks, c->sent, c->flushed);
     c->output = OUT_MUTE;
     c->blocked = c->gated = false;
     conn_update_want(c);

@@ -1,0 +1,68 @@
+#include "unit/test.h"
+
+#include "base/random.h"
+#include "loop/ackmap.h"
+
+TEST(ackmap, answers_exactly_while_marks_last)
+{
+    struct ackmap m = {0};
+
+    CHECK_EQ(ackmap_plain(&m, 1000, 7), 7);
+    ackmap_add(&m, 30, 10);
+    ackmap_add(&m, 60, 25);
+    ackmap_add(&m, 61, 26);
+    CHECK_EQ(ackmap_plain(&m, 29, 0), 0);
+    CHECK_EQ(ackmap_plain(&m, 30, 0), 10);
+    CHECK_EQ(ackmap_plain(&m, 60, 0), 25);
+    CHECK_EQ(ackmap_pass(&m, 60, 0), 25);
+    CHECK_EQ(ackmap_pass(&m, 60, 25), 25); /* forgotten, but known by the caller */
+    CHECK_EQ(ackmap_pass(&m, 500, 25), 26);
+}
+
+TEST(ackmap, what_is_cut_is_never_vouched_for)
+{
+    struct ackmap m = {0};
+
+    ackmap_add(&m, 30, 10);
+    ackmap_add(&m, 60, 25);
+    ackmap_cut(&m, 59, 12);
+    CHECK_EQ(ackmap_plain(&m, 30, 0), 10);
+    CHECK_EQ(ackmap_pass(&m, UINT64_MAX, 0), 12);
+}
+
+/* A sender that never pauses, with `window` bytes always under way: what is told trails what is
+ * true by a share of the window, and is never ahead of it. */
+static void check_lag(uint64_t window, uint64_t record_max)
+{
+    struct ackmap m = {0};
+    struct random rnd;
+    uint64_t wire = 0, told = 0;
+
+    random_init_seeded(&rnd, window);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t arrived;
+
+        wire += 1 + random_below(&rnd, record_max);
+        ackmap_add(&m, wire, wire); /* plain = wire: easy to compare */
+        arrived = wire > window ? wire - window : 0;
+        told = ackmap_pass(&m, arrived, told);
+        CHECK(told <= arrived);
+        CHECK_MSG(arrived - told <= window / 2 + 2 * record_max, "window %lu: lag %lu",
+                  (unsigned long)window, (unsigned long)(arrived - told));
+    }
+    CHECK_EQ(ackmap_pass(&m, wire, told), wire);
+}
+
+TEST(ackmap, goes_on_while_much_is_always_under_way)
+{
+    static const uint64_t windows[] = {0, 1000, 100000, 4000000, 100000000};
+
+    for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
+        check_lag(windows[i], 200);
+        check_lag(windows[i], 16400);
+    }
+}
+
+TESTS(TEST_OF(ackmap, answers_exactly_while_marks_last),
+      TEST_OF(ackmap, what_is_cut_is_never_vouched_for),
+      TEST_OF(ackmap, goes_on_while_much_is_always_under_way))
