@@ -62,8 +62,6 @@ enum err base64_parse(struct slice text, void *out, size_t room, size_t *ret_len
     while (pad < 2 && pad < text.len && text.ptr[text.len - 1 - pad] == '=')
         pad++;
     len = text.len / 4 * 3 - pad;
-    if (len > room)
-        return ERR_LIMIT;
     for (size_t i = 0; i < text.len - pad; i++) {
         int v = sextet(text.ptr[i]);
 
@@ -73,12 +71,16 @@ enum err base64_parse(struct slice text, void *out, size_t room, size_t *ret_len
         have += 6;
         if (have >= 8) {
             have -= 8;
-            to[n++] = (unsigned char)(bits >> have);
+            if (n < room)
+                to[n] = (unsigned char)(bits >> have);
+            n++;
         }
     }
     if (bits & ((1u << have) - 1))
         return ERR_SYNTAX; /* pad bits must be zero: one text per value */
     assert(n == len);
+    if (len > room)
+        return ERR_LIMIT; /* noise is noise, however long: told last */
     *ret_len = n;
     return OK;
 }
