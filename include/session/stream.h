@@ -25,6 +25,12 @@ struct stream_end {
     bool clean;              /* both end tags were seen */
 };
 
+/* What kind of end it was (metric links_closed_total), and one word for the log. */
+enum stream_ended { ENDED_CLEAN, ENDED_FAULT, ENDED_PEER_ERROR, ENDED_TLS, ENDED_TRANSPORT, ENDED_MAX };
+enum stream_ended stream_end_class(const struct stream_end *end);
+const char *stream_end_class_word(enum stream_ended c);
+const char *stream_end_word(const struct stream_end *end);
+
 struct stream_handler {
     void (*connected)(void *arg); /* dialled ones */
     void (*secured)(void *arg);   /* TLS is up; a new parser waits for a header */
@@ -61,6 +67,9 @@ enum err stream_dial(struct loop *l, const struct addr *to, const struct stream_
 enum err stream_adopt(struct loop *l, int fd, const struct addr *peer, struct tls *tls,
                       const struct stream_options *o, const struct stream_handler *h, void *arg,
                       struct stream **ret) MUST_USE;
+
+/* The next owner (link/dialer hands a connected stream to s2s_out). */
+void stream_set_handler(struct stream *s, const struct stream_handler *h, void *arg);
 
 struct stream_header {
     struct slice to, from, id; /* ptr NULL: left out */

@@ -43,11 +43,13 @@ static void conclude(struct router *r, struct stanza *s, enum fate fate, enum bo
     struct stanza *answer = NULL;
 
     count_out(r, s, fate, why);
+    /* Where `to` was no address the answer comes from the sender's own domain (ERR-06). */
     if (fate == FATE_BOUNCED && !(s->flags & STANZA_MADE))
-        answer = bounce_make(s, why, detail, slice_none());
+        answer = bounce_make(s, why, detail, s->to_domain.len ? slice_none() : s->from_domain);
     if (answer) {
         counter_add(r->counters, COUNTER_MADE_BOUNCE, 1);
-        stanza_set_domains(answer, s->to_domain, s->from_domain);
+        stanza_set_domains(answer, s->to_domain.len ? s->to_domain : s->from_domain,
+                           s->from_domain);
         router_send(r, answer);
     }
     stanza_unref(s);

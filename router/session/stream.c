@@ -51,6 +51,7 @@ struct stream {
     struct timer deadline;
     struct timer keepalive;
     struct task resume_task;
+    struct task ending_task;
     struct list backlog;
     char *error_header; /* ready to send, or NULL */
     struct stream_end end;
@@ -192,9 +193,15 @@ static void deliver_all(struct stream *s)
 
 /* --- the end --- */
 
+static void run_ending(struct task *t)
+{
+    tell_ending(LIST_ENTRY(t, struct stream, ending_task));
+}
+
 static void enter_flushing(struct stream *s)
 {
     s->state = STREAM_FLUSHING;
+    loop_post(s->loop, &s->ending_task);
     timer_stop(&s->keepalive);
     timer_start(&s->deadline, s->o.close_ms);
 }
@@ -272,6 +279,7 @@ void stream_close(struct stream *s)
         return;
     }
     s->state = STREAM_CLOSING;
+    loop_post(s->loop, &s->ending_task);
     timer_stop(&s->keepalive);
     timer_start(&s->deadline, s->o.close_ms);
 }
@@ -629,6 +637,7 @@ static void on_closed(void *arg, enum err why)
     timer_stop(&s->deadline);
     timer_stop(&s->keepalive);
     task_cancel(&s->resume_task);
+    task_cancel(&s->ending_task);
     s->h->closed(s->arg, &s->end);
     xml_free(s->xml);
     mem_free(s->error_header);
@@ -660,6 +669,7 @@ static struct stream *stream_new(struct loop *l, const struct stream_options *o,
     s->opened_ms = s->last_input_ms = s->last_output_ms = s->last_stanza_ms = loop_now_ms(l);
     list_init(&s->backlog);
     task_init(&s->resume_task, run_resume);
+    task_init(&s->ending_task, run_ending);
     timer_init(&s->deadline, l, on_deadline);
     timer_init(&s->keepalive, l, on_keepalive);
     parser_new(s);
@@ -708,6 +718,12 @@ enum err stream_adopt(struct loop *l, int fd, const struct addr *peer, struct tl
     return OK;
 }
 
+void stream_set_handler(struct stream *s, const struct stream_handler *h, void *arg)
+{
+    s->h = h;
+    s->arg = arg;
+}
+
 struct conn *stream_conn(struct stream *s)
 {
     return s->conn;
@@ -741,4 +757,40 @@ void stream_note_stanza(struct stream *s)
 uint64_t stream_bytes_in(const struct stream *s)
 {
     return s->bytes_in;
+}
+
+/* --- words --- */
+
+enum stream_ended stream_end_class(const struct stream_end *end)
+{
+    if (end->fault)
+        return ENDED_FAULT;
+    if (end->peer_error[0])
+        return ENDED_PEER_ERROR;
+    if (end->tls_error[0])
+        return ENDED_TLS;
+    return end->clean ? ENDED_CLEAN : ENDED_TRANSPORT;
+}
+
+const char *stream_end_class_word(enum stream_ended c)
+{
+    static const char *const words[ENDED_MAX] = {"closed", "fault", "peer-error", "tls",
+                                                 "transport"};
+
+    assert((unsigned)c < ENDED_MAX);
+    return words[c];
+}
+
+const char *stream_end_word(const struct stream_end *end)
+{
+    switch (stream_end_class(end)) {
+    case ENDED_FAULT:
+        return fault_word(end->fault);
+    case ENDED_PEER_ERROR:
+        return end->peer_error;
+    case ENDED_TRANSPORT:
+        return err_name(end->transport ? end->transport : ERR_CLOSED);
+    default:
+        return stream_end_class_word(stream_end_class(end));
+    }
 }

@@ -1,0 +1,67 @@
+/* link/pair.h - an outbound pair (our domain, their domain) on the worker that owns it: its queue,
+ * its link, its back-off.
+ *
+ *          put            granted           opened
+ *   IDLE -------> CLAIMING -----> DIALLING ------> OPEN ----ending---> ENDING --closed--> IDLE
+ *    ^                               | failed                                       (queue: dial
+ *    |                               v                                               again)
+ *    +---- empty, forgotten ---- WAITING (back-off) ---over and something waits---> CLAIMING
+ *
+ * A failed attempt bounces what waits, with the cause, and while the back-off lasts new stanzas
+ * bounce at once. Only a pair that was open less than limits.queue_age ago keeps its queue through
+ * transient failures (a peer that restarts): it is dialled again until age ends the wait.
+ * Spec: RFC 6120 10.4; CONFORMANCE ROUTE-05/07/08, STREAM-21, DB-03/04, LIMIT-10.
+ */
+#ifndef LINK_PAIR_H
+#define LINK_PAIR_H
+
+#include "link/site.h"
+
+struct pair;
+
+enum pair_state {
+#define STATE(id, word, text) PAIR_##id,
+#include "link/pair.def"
+#undef STATE
+    PAIR_STATES
+};
+
+/* STREAM-21: first wait and longest wait between attempts, jitter before an open link is redialled. */
+#define PAIR_BACKOFF_FIRST_MS 1000
+#define PAIR_BACKOFF_MOST_MS  60000
+#define PAIR_REDIAL_JITTER_MS 500
+/* A pair without stanzas and link is forgotten after this. */
+#define PAIR_FORGET_MS        60000
+
+/* router_ops.pair: created if need be. */
+struct outq *pair_queue(struct site *site, struct slice local, struct slice remote);
+struct pair *pair_of_queue(struct outq *q); /* NULL: a component's queue */
+/* The oldest written stanza is over age: the link hangs. */
+void pair_hangs(struct pair *p);
+/* An inbound stream of `remote` was authenticated: it lives. */
+void pair_alive(struct site *site, struct slice remote);
+/* Policy or limits changed. */
+void pairs_configure(struct site *site);
+/* Idle links end, forgotten pairs go. */
+void pairs_tick(struct site *site);
+void pairs_bounce(struct site *site, enum bounce why);
+/* No pair dials any more; idle ones go at once (shutdown). */
+void pairs_shutdown(struct site *site);
+
+struct pair_row {
+    struct slice local, remote;
+    const char *state;
+    const struct verdict *verdict;
+    uint64_t link_id; /* 0: none */
+    size_t queue_count, queue_bytes, unacked_count;
+    uint64_t oldest_ms;
+    uint64_t since_ms; /* in this state */
+    uint64_t retry_ms; /* until the back-off is over; 0: none */
+    uint32_t failures_count;
+    const char *last_failure; /* word, or NULL */
+    const char *last_detail;
+    uint64_t token;
+};
+void pair_describe(const struct pair *p, struct pair_row *row);
+
+#endif

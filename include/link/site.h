@@ -1,0 +1,143 @@
+/* link/site.h - one worker as its links see it: loop, router, settings, and each other.
+ *
+ * Everything here is touched by the worker's own thread only. node/workers makes sites, hands
+ * them descriptors, settings and the news of the store.
+ */
+#ifndef LINK_SITE_H
+#define LINK_SITE_H
+
+#include "link/desk.h"
+#include "link/settings.h"
+#include "loop/timer.h"
+#include "base/backoff.h"
+#include "route/router.h"
+#include "session/stream.h"
+
+enum link_kind { LINK_COMPONENT, LINK_S2S_IN, LINK_S2S_OUT, LINK_KINDS };
+const char *link_kind_word(enum link_kind k);
+
+struct link;
+struct link_row;
+
+struct link_ops {
+    void (*describe)(const struct link *l, struct link_row *row);
+    /* A polite end with that fault (FAULT_NONE: a plain close). */
+    void (*close)(struct link *l, enum fault why);
+    /* Drain: nothing more is read. NULL: it brings no stanzas. */
+    void (*stop_reading)(struct link *l);
+};
+
+/* Embedded in each link; in site->links from opening to closing. */
+struct link {
+    struct list node;
+    const struct link_ops *ops;
+    enum link_kind kind;
+    uint64_t id; /* unique in the process, shown and logged */
+    bool open;   /* counted in links{state="open"} */
+    int64_t expires_s; /* a certificate in use ends (seconds since 1970); 0: none */
+};
+
+/* What `fedrouterctl links` shows; texts borrowed for the call, or in `arena`. */
+struct link_row {
+    struct arena *arena;
+    uint64_t id;
+    enum link_kind kind;
+    const char *state;      /* word */
+    const char *state_text; /* for people */
+    struct slice local, remote; /* ours, theirs; may be empty */
+    struct addr peer;
+    bool tls;
+    bool direct_tls;
+    const struct verdict *verdict; /* or NULL */
+    uint64_t since_ms;
+    uint64_t idle_ms;
+    size_t pairs_count;
+    uint64_t stanzas_in;
+    uint64_t stanzas_out;
+    bool paused;
+    size_t queue_count;
+};
+
+struct pair;
+struct lanes;
+
+struct site {
+    struct loop *loop;
+    unsigned worker;
+    struct settings *settings; /* current; replaced by site_configure */
+    struct router router;
+    struct seat *seat;
+    struct lanes *lanes;
+    struct list links;
+    size_t link_count;
+    struct map pairs;      /* "local remote" -> struct pair */
+    struct map instances;  /* id bytes -> struct component */
+    size_t verify_count;   /* dialback questions under way */
+    uint64_t id_secret[2]; /* of stream ids: the same on all workers (loops back are noticed) */
+    _Atomic uint64_t *next_id;
+    struct timer tick;
+    uint64_t slow_tick_ms;
+    const _Atomic uint64_t *deadline_boot_ms; /* may write until; NULL: for ever */
+    bool draining;
+    bool reading_stopped;  /* drain: nothing more is read from links */
+    struct log_limit stranger_log; /* lines that strangers provoke */
+    struct mem_budget *memory;
+};
+
+struct site_options {
+    struct loop *loop;
+    unsigned worker;
+    unsigned worker_count;
+    struct desk *desk;
+    struct settings *settings; /* a reference is taken */
+    const uint64_t *route_seed; /* two words, the same on all workers */
+    const uint64_t *id_secret;
+    _Atomic uint64_t *next_id;
+    struct mem_budget *memory;
+};
+
+void site_init(struct site *s, const struct site_options *o);
+/* Hops of all workers' lanes, own index included, once all are made. */
+void site_connect(struct site *s, struct hop *const *lane_hops);
+struct hop *site_lane_hop(struct site *s);
+/* Nothing is under way any more: no links, no pairs, no questions. */
+bool site_quiet(const struct site *s);
+void site_fini(struct site *s);
+
+void site_configure(struct site *s, struct settings *settings); /* takes a reference */
+
+enum site_port { SITE_S2S, SITE_S2S_TLS, SITE_COMPONENT, SITE_COMPONENT_TLS };
+/* Takes fd. */
+void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port);
+
+/* The store's news. */
+void site_joined(struct site *s, struct slice pattern, uint64_t id, unsigned worker);
+void site_left(struct site *s, uint64_t id);
+void site_replaced(struct site *s, uint64_t id);
+void site_peer_alive(struct site *s, struct slice remote);
+
+/* Closes links whose id is `id`, or (id 0) that touch `domain`. Returns how many. */
+size_t site_close(struct site *s, uint64_t id, struct slice domain);
+
+/* Drain, step by step. */
+void site_stop_reading(struct site *s);
+bool site_drained(const struct site *s); /* nothing is held, queued or unacknowledged here */
+void site_bounce_all(struct site *s, enum bounce why);
+void site_shutdown(struct site *s); /* closes every link with system-shutdown */
+
+/* --- for links --- */
+void site_add(struct site *s, struct link *l, enum link_kind kind, const struct link_ops *ops);
+void site_remove(struct site *s, struct link *l);
+/* 48 hex digits: 128 random bits and a mark that only our own nodes can make. */
+#define STREAM_ID_LEN 48
+void site_stream_id(struct site *s, char out[STREAM_ID_LEN + 1]);
+bool site_stream_id_ours(const struct site *s, struct slice id);
+/* Options of a stream under the current settings. */
+struct stream_options site_stream_options(const struct site *s, enum stanza_scope scope);
+/* A domain of ours? NULL: no. */
+struct table_entry *site_local(const struct site *s, struct slice domain);
+/* Runs the tick (ages) while there is anything to age. */
+void site_wake(struct site *s);
+struct log *site_log(struct site *s);
+
+#endif

@@ -1,0 +1,181 @@
+/* router/link/s2s_in_dialback.c - dialback on an inbound stream: as receiving server (db:result)
+ * and as authoritative server (db:verify). XEP-0220 2.2, 2.5; XEP-0344.
+ */
+#include "link/s2s_in_private.h"
+
+static void put(struct s2s_in *in, const struct dialback *d)
+{
+    if (!in->stream || stream_ending(in->stream))
+        return;
+    dialback_format(d, stream_out(in->stream));
+    stream_touch(in->stream);
+}
+
+/* The answer swaps from and to (DB-10). */
+static void answer(struct s2s_in *in, struct slice from, struct slice to, enum dialback_type type,
+                   const char *condition)
+{
+    const struct dialback d = {
+        .name = DIALBACK_RESULT,
+        .type = type,
+        .from = to,
+        .to = from,
+        .condition = slice_from(condition),
+    };
+
+    if (type != DIALBACK_VALID)
+        LOG(site_log(in->site), LOG_INFO, "s2s_in.dialback", LOG_INT("link", in->link.id),
+            LOG_SLICE("local", to), LOG_SLICE("remote", from),
+            LOG_TEXT("outcome", type == DIALBACK_ERROR ? "error" : "invalid"),
+            LOG_TEXT("condition", condition));
+    put(in, &d);
+}
+
+/* --- the authority's word --- */
+
+static void on_verified(void *arg, enum verify_outcome outcome, const char *condition)
+{
+    struct in_pair *p = arg;
+    struct s2s_in *in = p->in;
+    struct slice from = p->from;
+    struct slice to = p->to;
+
+    if (!in) /* the stream is gone; the question outlived it */
+        return;
+    in->pending_count--;
+    if (outcome == VERIFY_VALID) {
+        s2s_in_pair_valid(p, METHOD_DIALBACK); /* DB-17: the mark precedes the answer */
+        answer(in, from, to, DIALBACK_VALID, "");
+    } else if (outcome == VERIFY_ERROR) {
+        answer(in, from, to, DIALBACK_ERROR, condition);
+    } else if (in->valid_count) {
+        answer(in, from, to, DIALBACK_ERROR, "forbidden"); /* DB-18: others live here */
+    } else {
+        answer(in, from, to, DIALBACK_INVALID, "");
+        stream_close(in->stream);
+    }
+}
+
+static void on_verify_closed(void *arg, enum bounce why, const char *detail)
+{
+    struct in_pair *p = arg;
+
+    (void)why;
+    (void)detail;
+    p->verify = NULL;
+    if (!p->in) {
+        s2s_in_pair_free(p);
+        return;
+    }
+    p->in->site->verify_count--;
+    if (!p->valid)
+        s2s_in_pair_free(p);
+}
+
+static const struct s2s_out_handler verify_handler = {
+    .verified = on_verified,
+    .closed = on_verify_closed,
+};
+
+/* --- receiving server --- */
+
+static void verify(struct s2s_in *in, struct slice from, struct slice to, struct slice key)
+{
+    struct in_pair *p;
+
+    if (map_count(&in->pairs) >= S2S_IN_PAIRS_MAX || in->pending_count >= S2S_IN_PENDING_MAX ||
+        in->site->verify_count >= SITE_VERIFY_MAX) {
+        answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
+        return;
+    }
+    p = s2s_in_pair_new(in, from, to);
+    in->pending_count++;
+    in->site->verify_count++;
+    p->verify = s2s_out_verify(in->site, to, from, slice_from(in->stream_id), key,
+                               &verify_handler, p);
+}
+
+static void take_key(struct s2s_in *in, struct slice from, struct slice to, struct slice key)
+{
+    const struct policy_rule *rule = s2s_in_rule(in, to, from);
+    struct in_pair *p = s2s_in_pair(in, from, to);
+    const char *why_not;
+
+    if (p && !p->valid)
+        return; /* its key is being checked: one question at a time (DB-03) */
+    if (!(rule->allow & ALLOW_IN))
+        answer(in, from, to, DIALBACK_ERROR, "forbidden");
+    else if (rule->tls_required && !in->secured)
+        s2s_in_fail(in, FAULT_TLS_REQUIRED);
+    else if (p)
+        answer(in, from, to, DIALBACK_VALID, "");
+    else if (in->secured && policy_has_method(rule, METHOD_PKIX) &&
+             judge_pkix(in->stream, from, NULL, &why_not)) {
+        s2s_in_pair_valid(s2s_in_pair_new(in, from, to), METHOD_PKIX); /* DB-31 */
+        answer(in, from, to, DIALBACK_VALID, "");
+    } else if (!policy_has_method(rule, METHOD_DIALBACK))
+        answer(in, from, to, DIALBACK_ERROR, "not-authorized");
+    else
+        verify(in, from, to, key);
+}
+
+static void take_result(struct s2s_in *in, const struct dialback *d)
+{
+    struct domain from;
+    struct domain to;
+
+    /* DB-12: refused without a look-up. */
+    if (!d->from.ptr || !d->to.ptr || domain_parse(d->from, &from) || domain_parse(d->to, &to) ||
+        site_local(in->site, domain_slice(&from))) {
+        s2s_in_fail(in, FAULT_DIALBACK_ADDRESS);
+        return;
+    }
+    if (!site_local(in->site, domain_slice(&to))) {
+        answer(in, d->from, d->to, DIALBACK_ERROR, "item-not-found"); /* DB-11 */
+        return;
+    }
+    take_key(in, domain_slice(&from), domain_slice(&to), d->key);
+}
+
+/* --- authoritative server --- */
+
+/* DB-22: by the element's own attributes, on any stream, authenticated or not (DB-23). */
+static void take_verify(struct s2s_in *in, const struct dialback *d)
+{
+    struct domain from;
+    struct domain to;
+    struct dialback reply = {
+        .name = DIALBACK_VERIFY,
+        .type = DIALBACK_INVALID,
+        .from = d->to,
+        .to = d->from,
+        .id = d->id,
+    };
+
+    if (!d->from.ptr || !d->to.ptr || !d->id.ptr || domain_parse(d->from, &from) ||
+        domain_parse(d->to, &to)) {
+        s2s_in_fail(in, FAULT_DIALBACK_ADDRESS);
+        return;
+    }
+    counter_add(loop_counters(in->site->loop), COUNTER_DIALBACK_ANSWERED, 1);
+    if (!site_local(in->site, domain_slice(&to))) {
+        reply.type = DIALBACK_ERROR;
+        reply.condition = SLICE("item-not-found");
+    } else if (dialback_key_fits(&in->site->settings->dialback, domain_slice(&from),
+                                 domain_slice(&to), d->id, d->key)) {
+        reply.type = DIALBACK_VALID;
+    }
+    put(in, &reply);
+}
+
+void s2s_in_dialback(struct s2s_in *in, const struct dialback *d)
+{
+    if (d->type != DIALBACK_REQUEST) { /* DB-24 */
+        counter_add(loop_counters(in->site->loop), COUNTER_DIALBACK_STRAY, 1);
+        return;
+    }
+    if (d->name == DIALBACK_RESULT)
+        take_result(in, d);
+    else
+        take_verify(in, d);
+}

@@ -1,0 +1,354 @@
+#include "link/site.h"
+
+#include "base/encode.h"
+#include "link/component.h"
+#include "link/lanes.h"
+#include "link/pair.h"
+#include "link/s2s_in.h"
+#include "link/s2s_out.h"
+
+/* Ages, graces and idleness are looked at this often while there is anything to look at. */
+#define SITE_TICK_MS 200
+/* Lines that strangers provoke: so many at once, so many a second. */
+#define STRANGER_LOG_BURST      20
+#define STRANGER_LOG_PER_SECOND 5
+
+const char *link_kind_word(enum link_kind k)
+{
+    static const char *const words[LINK_KINDS] = {"component", "s2s_in", "s2s_out"};
+
+    assert((unsigned)k < LINK_KINDS);
+    return words[k];
+}
+
+struct log *site_log(struct site *s)
+{
+    return loop_log(s->loop);
+}
+
+/* --- links --- */
+
+void site_add(struct site *s, struct link *l, enum link_kind kind, const struct link_ops *ops)
+{
+    l->ops = ops;
+    l->kind = kind;
+    l->id = atomic_fetch_add_explicit(s->next_id, 1, memory_order_relaxed);
+    list_push(&s->links, &l->node);
+    s->link_count++;
+    site_wake(s);
+}
+
+void site_remove(struct site *s, struct link *l)
+{
+    list_remove(&l->node);
+    s->link_count--;
+}
+
+/* The mark: a keyed hash of the random part. Whoever shows it to us was given it by one of us. */
+static uint64_t id_mark(const struct site *s, struct slice random_part)
+{
+    return siphash(s->id_secret, random_part);
+}
+
+void site_stream_id(struct site *s, char out[STREAM_ID_LEN + 1])
+{
+    unsigned char bits[16];
+    uint64_t mark;
+
+    random_fill(loop_random(s->loop), bits, sizeof(bits));
+    hex_format(bits, sizeof(bits), out);
+    mark = id_mark(s, slice_make(out, 32));
+    hex_format(&mark, sizeof(mark), out + 32);
+}
+
+bool site_stream_id_ours(const struct site *s, struct slice id)
+{
+    char text[17];
+    uint64_t mark;
+
+    if (id.len != STREAM_ID_LEN)
+        return false;
+    mark = id_mark(s, slice_sub(id, 0, 32));
+    hex_format(&mark, sizeof(mark), text);
+    return slice_is(slice_from_offset(id, 32), text);
+}
+
+struct stream_options site_stream_options(const struct site *s, enum stanza_scope scope)
+{
+    const struct settings *set = s->settings;
+    struct stream_options o = {
+        .scope = scope,
+        .limits = {set->stanza_bytes, set->preauth_bytes},
+        .preauth_bytes = set->preauth_bytes,
+        .preauth_elements = STREAM_PREAUTH_ELEMENTS_MAX,
+        .negotiation_ms = set->negotiation_ms,
+        .close_ms = set->close_ms,
+        .keepalive_ms = set->keepalive_ms,
+    };
+
+    return o;
+}
+
+struct table_entry *site_local(const struct site *s, struct slice domain)
+{
+    return table_find(&s->router.table, domain);
+}
+
+void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port)
+{
+    switch (port) {
+    case SITE_S2S:
+    case SITE_S2S_TLS:
+        s2s_in_accept(s, fd, peer, port == SITE_S2S_TLS);
+        return;
+    case SITE_COMPONENT:
+    case SITE_COMPONENT_TLS:
+        component_accept(s, fd, peer, port == SITE_COMPONENT_TLS);
+        return;
+    }
+}
+
+static bool touches(const struct link *l, struct slice domain)
+{
+    struct link_row row = {.id = l->id};
+
+    l->ops->describe(l, &row);
+    return slice_eq(row.local, domain) || slice_eq(row.remote, domain);
+}
+
+size_t site_close(struct site *s, uint64_t id, struct slice domain)
+{
+    size_t n = 0;
+
+    LIST_WALK(node, &s->links) {
+        struct link *l = LIST_ENTRY(node, struct link, node);
+
+        if (id ? l->id != id : !touches(l, domain))
+            continue;
+        l->ops->close(l, FAULT_CLOSED_BY_OPERATOR);
+        n++;
+    }
+    return n;
+}
+
+/* --- time --- */
+
+/* CERT-11: a link lives no longer than the certificate that proved its peer. */
+static void check_link(struct site *s, struct link *l, int64_t now_s)
+{
+    struct link_row row = {.id = l->id};
+
+    if (!l->open)
+        return;
+    if (l->expires_s && now_s >= l->expires_s) {
+        l->expires_s = 0;
+        l->ops->close(l, FAULT_CERT_EXPIRED);
+        return;
+    }
+    if (l->kind != LINK_S2S_IN)
+        return;
+    l->ops->describe(l, &row);
+    if (row.idle_ms >= s->settings->idle_ms)
+        l->ops->close(l, FAULT_NONE); /* SERR-06: idleness is a plain close */
+}
+
+static void check_links(struct site *s)
+{
+    int64_t now_s = (int64_t)(loop_wall_us(s->loop) / 1000000);
+
+    LIST_WALK(node, &s->links)
+        check_link(s, LIST_ENTRY(node, struct link, node), now_s);
+}
+
+static void on_hang(void *arg, struct outq *q)
+{
+    struct pair *p = pair_of_queue(q);
+    struct component *c = component_of_queue(q);
+
+    (void)arg;
+    if (p)
+        pair_hangs(p);
+    else if (c)
+        component_hangs(c);
+}
+
+static void on_tick(struct timer *t)
+{
+    struct site *s = LIST_ENTRY(t, struct site, tick);
+    uint64_t now = loop_now_ms(s->loop);
+    bool busy = router_tick(&s->router, on_hang);
+
+    if (now - s->slow_tick_ms >= 1000) { /* a walk over all: once a second is enough */
+        s->slow_tick_ms = now;
+        check_links(s);
+        pairs_tick(s);
+        lanes_tick(s->lanes, now);
+    }
+    if (busy || s->link_count || map_count(&s->pairs) || !lanes_idle(s->lanes))
+        timer_start(&s->tick, busy ? SITE_TICK_MS : 1000);
+}
+
+void site_wake(struct site *s)
+{
+    if (!timer_running(&s->tick) || s->tick.at_ms > loop_now_ms(s->loop) + SITE_TICK_MS)
+        timer_start(&s->tick, SITE_TICK_MS);
+}
+
+/* --- the store's news --- */
+
+void site_joined(struct site *s, struct slice pattern, uint64_t id, unsigned worker)
+{
+    router_join(&s->router, pattern, id, worker);
+    site_wake(s);
+}
+
+void site_left(struct site *s, uint64_t id)
+{
+    router_leave(&s->router, id);
+    site_wake(s);
+}
+
+void site_replaced(struct site *s, uint64_t id)
+{
+    component_replaced(s, id);
+}
+
+void site_peer_alive(struct site *s, struct slice remote)
+{
+    pair_alive(s, remote);
+}
+
+void site_configure(struct site *s, struct settings *settings)
+{
+    settings_unref(s->settings);
+    s->settings = settings_ref(settings);
+    router_configure(&s->router, &settings->queue, settings->rules, settings->component_count);
+    components_configure(s);
+    pairs_configure(s);
+}
+
+/* --- drain --- */
+
+void site_stop_reading(struct site *s)
+{
+    s->draining = s->reading_stopped = true;
+    LIST_WALK(node, &s->links)
+        if (LIST_ENTRY(node, struct link, node)->ops->stop_reading)
+            LIST_ENTRY(node, struct link, node)->ops->stop_reading(
+                LIST_ENTRY(node, struct link, node));
+}
+
+bool site_drained(const struct site *s)
+{
+    size_t pos = 0;
+    const struct pair *p;
+
+    if (atomic_load_explicit(&s->router.held_count, memory_order_relaxed))
+        return false;
+    while ((p = map_next(&s->pairs, &pos))) {
+        struct pair_row row;
+
+        pair_describe(p, &row);
+        if (row.queue_count)
+            return false;
+    }
+    return true;
+}
+
+void site_bounce_all(struct site *s, enum bounce why)
+{
+    router_flush_held(&s->router, why);
+    pairs_bounce(s, why);
+}
+
+void site_shutdown(struct site *s)
+{
+    s->draining = s->reading_stopped = true;
+    pairs_shutdown(s);
+    LIST_WALK(node, &s->links) {
+        struct link *l = LIST_ENTRY(node, struct link, node);
+
+        l->ops->close(l, FAULT_SHUTDOWN);
+    }
+    lanes_give_up(s->lanes);
+}
+
+/* --- router --- */
+
+static struct outq *op_pair(void *arg, struct slice local, struct slice remote)
+{
+    return pair_queue(arg, local, remote);
+}
+
+static struct outq *op_instance(void *arg, uint64_t id)
+{
+    return component_queue(arg, id);
+}
+
+static struct lane_tx *op_lane(void *arg, unsigned worker, struct slice port_key)
+{
+    return lanes_to(((struct site *)arg)->lanes, worker, port_key);
+}
+
+static uint64_t op_now(void *arg)
+{
+    return loop_now_ms(((struct site *)arg)->loop);
+}
+
+static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now};
+
+/* --- life --- */
+
+void site_init(struct site *s, const struct site_options *o)
+{
+    uint64_t seed[2];
+
+    memset(s, 0, sizeof(*s));
+    s->loop = o->loop;
+    s->worker = o->worker;
+    s->settings = settings_ref(o->settings);
+    s->id_secret[0] = o->id_secret[0];
+    s->id_secret[1] = o->id_secret[1];
+    s->next_id = o->next_id;
+    s->memory = o->memory;
+    list_init(&s->links);
+    random_fill(loop_random(o->loop), seed, sizeof(seed));
+    map_init(&s->pairs, seed);
+    map_init(&s->instances, seed);
+    log_limit_init(&s->stranger_log, STRANGER_LOG_BURST, STRANGER_LOG_PER_SECOND,
+                   loop_now_ms(o->loop));
+    timer_init(&s->tick, o->loop, on_tick);
+    router_init(&s->router, &router_ops, s, o->worker, o->worker_count, o->route_seed,
+                loop_counters(o->loop), &o->settings->queue);
+    router_configure(&s->router, &o->settings->queue, o->settings->rules,
+                     o->settings->component_count);
+    s->seat = seat_open(o->desk, o->loop, o->worker);
+    s->lanes = lanes_open(s);
+}
+
+void site_connect(struct site *s, struct hop *const *lane_hops)
+{
+    lanes_connect(s->lanes, lane_hops, s->router.worker_count);
+}
+
+struct hop *site_lane_hop(struct site *s)
+{
+    return lanes_hop(s->lanes);
+}
+
+bool site_quiet(const struct site *s)
+{
+    return s->link_count == 0 && map_count(&s->pairs) == 0 && seat_idle(s->seat) &&
+           lanes_idle(s->lanes);
+}
+
+void site_fini(struct site *s)
+{
+    timer_stop(&s->tick);
+    router_fini(&s->router);
+    lanes_close(s->lanes);
+    seat_close(s->seat);
+    map_fini(&s->pairs);
+    map_fini(&s->instances);
+    settings_unref(s->settings);
+}
