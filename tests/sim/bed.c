@@ -1,5 +1,9 @@
 #include "sim/bed.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
 static void keep_line(struct log_sink *sink, enum log_level level, struct slice line)
 {
     struct bed *b = sink->arg;
@@ -20,4 +24,19 @@ void bed_init(struct bed *b)
 void bed_fini(struct bed *b)
 {
     byteq_fini(&b->lines);
+}
+
+static void make_dir(const char *path)
+{
+    assert(mkdir(path, 0777) == 0 || errno == EEXIST);
+}
+
+const char *bed_dir(const char *name)
+{
+    static char path[256];
+
+    snprintf(path, sizeof(path), "tests/out/%s", name);
+    make_dir("tests/out");
+    make_dir(path);
+    return path;
 }

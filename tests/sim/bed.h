@@ -13,5 +13,7 @@ struct bed {
 
 void bed_init(struct bed *b);
 void bed_fini(struct bed *b);
+/* tests/out/NAME, made if need be; relative to where tests are run. A constant name. */
+const char *bed_dir(const char *name);
 
 #endif
