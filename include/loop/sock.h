@@ -36,6 +36,8 @@ uint64_t sock_unacked(struct sock *s);
 uint64_t sock_unread(struct sock *s);
 void sock_shutdown_write(struct sock *s); /* FIN */
 void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer);
+/* Lets go of the descriptor without closing it: another loop adopts it. As sock_close else. */
+int sock_release(struct sock *s);
 /* No handler is called any more; memory goes by itself. `reset`: RST instead of FIN. */
 void sock_close(struct sock *s, bool reset);
 

@@ -126,7 +126,7 @@ static void send_features(struct s2s_in *in)
     const struct settings *set = in->site->settings;
     bool required = header_rule(in)->tls_required;
     struct features f = {
-        .starttls = !in->secured && !in->authenticated,
+        .starttls = !in->secured && set->tls_server,
         .starttls_required = !in->secured && required,
         .external = in->offered_external && !in->authenticated,
     };
@@ -309,7 +309,8 @@ static void take_starttls(struct s2s_in *in, const struct element *e)
     char name[256];
     struct slice domain = slice_none();
 
-    if (!slice_is(e->name, "starttls") || in->secured || in->valid_count) {
+    if (!slice_is(e->name, "starttls") || in->secured || in->valid_count ||
+        !in->site->settings->tls_server) {
         xmlw_raw(stream_out(in->stream), "<failure xmlns='" NS_TLS "'/>");
         stream_hang_up(in->stream, true); /* 5.4.2.2 */
         return;

@@ -221,6 +221,16 @@ static void on_closed(uv_handle_t *poll)
     mem_free(poll->data);
 }
 
+int sock_release(struct sock *s)
+{
+    int fd = s->fd;
+
+    assert(fd >= 0);
+    uv_close((uv_handle_t *)&s->poll, on_closed);
+    s->fd = -1;
+    return fd;
+}
+
 void sock_close(struct sock *s, bool reset)
 {
     struct linger at_once = {1, 0};

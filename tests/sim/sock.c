@@ -146,6 +146,19 @@ void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer)
     *ret_peer = s->tcp ? *tcp_peer(s->tcp) : none;
 }
 
+int sock_release(struct sock *s)
+{
+    int fd = -1;
+
+    if (s->tcp) {
+        tcp_notify(s->tcp, NULL, NULL);
+        fd = tcp_fd(s->tcp);
+        s->tcp = NULL;
+    }
+    source_close(&s->source);
+    return fd;
+}
+
 void sock_close(struct sock *s, bool reset)
 {
     if (s->tcp) {

@@ -1,0 +1,43 @@
+/* node/door.h - the steward's listeners: who may come in, under which address, to which worker.
+ *
+ * A connection from a network of listen.proxy_protocol_from begins with a PROXY header, which is
+ * read here; the address in it is the peer's from then on. Connections that are not authenticated
+ * yet are counted by address (limits.connections_per_address); excess is reset, without a word of
+ * XMPP (CONFORMANCE LIMIT-01).
+ */
+#ifndef NODE_DOOR_H
+#define NODE_DOOR_H
+
+#include "link/site.h"
+
+struct door;
+
+struct door_options {
+    struct loop *steward;
+    const struct addr_net *proxies;
+    size_t proxy_count;
+    size_t per_address_count;
+    /* Takes fd. */
+    void (*hand_over)(void *arg, int fd, const struct addr *peer, enum site_port port);
+    void *arg;
+};
+
+/* How long a balancer may take to say whom it speaks for. */
+#define DOOR_PROXY_MS 5000
+/* Connections whose PROXY header is awaited, at once. */
+#define DOOR_WAITING_MAX 4096
+
+struct door *door_new(const struct door_options *o);
+/* `fd` >= 0: a listening socket given by the service manager. */
+enum err door_listen(struct door *d, const struct addr *at, int fd, enum site_port port) MUST_USE;
+/* Reload. Networks are copied. */
+void door_configure(struct door *d, const struct addr_net *proxies, size_t proxy_count,
+                    size_t per_address_count);
+void door_settle(struct door *d, const struct addr *peer);
+size_t door_listener_count(const struct door *d);
+/* The i-th listener's address (a port 0 is known now). */
+enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at);
+void door_shut(struct door *d); /* no new connections; settles still count */
+void door_free(struct door *d);
+
+#endif

@@ -1,0 +1,333 @@
+#include "node/door.h"
+
+#include "loop/listener.h"
+#include "loop/sock.h"
+#include "wire/proxyproto.h"
+
+struct doorway {
+    struct list node;
+    struct door *door;
+    struct listener *listener;
+    enum site_port port;
+};
+
+/* Unauthenticated connections under one address. */
+struct visitor {
+    char key[16];
+    size_t key_len;
+    size_t count;
+};
+
+/* A connection whose PROXY header is being read. */
+struct guest {
+    struct list node;
+    struct door *door;
+    struct sock *sock;
+    struct addr peer;
+    enum site_port port;
+    struct timer deadline;
+    size_t have;
+    char header[PROXY_V2_BYTES_MAX];
+};
+
+struct door {
+    struct door_options o;
+    struct addr_net *proxies;
+    struct list doorways;
+    struct map visitors;
+    struct list guests;
+    size_t guest_count;
+    struct log_limit refused_log;
+};
+
+/* --- counting by address --- */
+
+/* IPv6 customers have a /64 at least: counting single addresses would bound nobody. */
+static struct slice visitor_key(const struct addr *a, char buf[16])
+{
+    if (a->sa.sa_family == AF_INET) {
+        memcpy(buf, &a->v4.sin_addr, 4);
+        return slice_make(buf, 4);
+    }
+    if (IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr)) {
+        memcpy(buf, (const char *)&a->v6.sin6_addr + 12, 4);
+        return slice_make(buf, 4);
+    }
+    memcpy(buf, &a->v6.sin6_addr, 8);
+    return slice_make(buf, 8);
+}
+
+static bool enters(struct door *d, const struct addr *peer)
+{
+    char buf[16];
+    struct slice key = visitor_key(peer, buf);
+    struct visitor *v = map_find(&d->visitors, key);
+
+    if (!v) {
+        v = MEM_NEW(struct visitor);
+        memcpy(v->key, key.ptr, key.len);
+        v->key_len = key.len;
+        map_add(&d->visitors, slice_make(v->key, v->key_len), v);
+    }
+    if (v->count >= d->o.per_address_count)
+        return false;
+    v->count++;
+    return true;
+}
+
+void door_settle(struct door *d, const struct addr *peer)
+{
+    char buf[16];
+    struct slice key = visitor_key(peer, buf);
+    struct visitor *v = map_find(&d->visitors, key);
+
+    if (!v || --v->count)
+        return;
+    map_remove(&d->visitors, key);
+    mem_free(v);
+}
+
+/* --- refusing --- */
+
+static void refuse(struct door *d, int fd, const struct addr *peer, enum counter_cell why,
+                   const char *reason)
+{
+    char text[ADDR_TEXT_MAX];
+    uint64_t swallowed;
+
+    counter_add(loop_counters(d->o.steward), why, 1);
+    if (fd >= 0)
+        listener_drop(fd, true);
+    if (log_limit_pass(&d->refused_log, loop_now_ms(d->o.steward), &swallowed))
+        LOG(loop_log(d->o.steward), LOG_WARN, "connection.refused",
+            LOG_TEXT("peer", addr_format_ip(peer, text)), LOG_TEXT("reason", reason),
+            LOG_INT("suppressed", swallowed));
+    else
+        counter_add(loop_counters(d->o.steward), COUNTER_LOG_SUPPRESSED, 1);
+}
+
+static void let_in(struct door *d, int fd, const struct addr *peer, enum site_port port)
+{
+    if (!enters(d, peer)) {
+        refuse(d, fd, peer, COUNTER_REFUSED_ADDRESS,
+               "limits.connections_per_address: too many unauthenticated connections");
+        return;
+    }
+    counter_add(loop_counters(d->o.steward), COUNTER_ACCEPTED, 1);
+    d->o.hand_over(d->o.arg, fd, peer, port);
+}
+
+/* --- PROXY headers --- */
+
+static void guest_free(struct guest *g)
+{
+    timer_stop(&g->deadline);
+    list_remove(&g->node);
+    g->door->guest_count--;
+    mem_free(g);
+}
+
+static void guest_fail(struct guest *g, const char *reason)
+{
+    sock_close(g->sock, true);
+    refuse(g->door, -1, &g->peer, COUNTER_REFUSED_PROXY, reason);
+    guest_free(g);
+}
+
+static void guest_enters(struct guest *g, const struct proxy_header *h)
+{
+    struct door *d = g->door;
+    struct addr peer = h->known ? h->peer : g->peer;
+    enum site_port port = g->port;
+    int fd = sock_release(g->sock);
+
+    guest_free(g);
+    let_in(d, fd, &peer, port);
+}
+
+/* Never more than the header surely has: what follows is the next reader's. The shortest header
+ * is 15 bytes; version 2 tells its length in the first 16; version 1 ends with its line. */
+static size_t header_room(const struct guest *g)
+{
+    size_t want;
+
+    if (g->have < 15)
+        return 15 - g->have;
+    if (g->header[0] == 'P')
+        return 1;
+    if (g->have < 16)
+        return 16 - g->have;
+    want = 16 + (((size_t)(unsigned char)g->header[14] << 8) | (unsigned char)g->header[15]);
+    return want > sizeof(g->header) ? 1 : want - g->have;
+}
+
+static void on_readable(void *arg)
+{
+    struct guest *g = arg;
+    struct proxy_header h;
+    size_t n;
+    enum err e;
+
+    while (g->have < sizeof(g->header)) {
+        e = sock_read(g->sock, g->header + g->have, header_room(g), &n);
+        if (e == ERR_AGAIN)
+            return;
+        if (e) {
+            guest_fail(g, "ended before its PROXY header");
+            return;
+        }
+        g->have += n;
+        e = proxy_parse(slice_make(g->header, g->have), &h);
+        if (e == OK) {
+            guest_enters(g, &h);
+            return;
+        }
+        if (e != ERR_AGAIN) {
+            guest_fail(g, "no valid PROXY header, though listen.proxy_protocol_from has it");
+            return;
+        }
+    }
+    guest_fail(g, "PROXY header too long");
+}
+
+static void on_deadline(struct timer *t)
+{
+    guest_fail(LIST_ENTRY(t, struct guest, deadline), "no PROXY header in time");
+}
+
+static const struct sock_handler guest_handler = {.readable = on_readable};
+
+static void await_header(struct door *d, int fd, const struct addr *peer, enum site_port port)
+{
+    struct guest *g;
+
+    if (d->guest_count >= DOOR_WAITING_MAX) {
+        refuse(d, fd, peer, COUNTER_REFUSED_PROXY, "too many PROXY headers awaited");
+        return;
+    }
+    g = MEM_NEW(struct guest);
+    g->door = d;
+    g->peer = *peer;
+    g->port = port;
+    if (sock_adopt(d->o.steward, fd, &guest_handler, g, &g->sock)) {
+        mem_free(g);
+        return;
+    }
+    timer_init(&g->deadline, d->o.steward, on_deadline);
+    timer_start(&g->deadline, DOOR_PROXY_MS);
+    list_push(&d->guests, &g->node);
+    d->guest_count++;
+    sock_want(g->sock, true, false);
+}
+
+static bool from_proxy(const struct door *d, const struct addr *peer)
+{
+    for (size_t i = 0; i < d->o.proxy_count; i++)
+        if (addr_net_has(&d->proxies[i], peer))
+            return true;
+    return false;
+}
+
+static void on_accept(void *arg, int fd, const struct addr *peer)
+{
+    struct doorway *w = arg;
+
+    if (from_proxy(w->door, peer))
+        await_header(w->door, fd, peer, w->port);
+    else
+        let_in(w->door, fd, peer, w->port);
+}
+
+/* --- life --- */
+
+void door_configure(struct door *d, const struct addr_net *proxies, size_t proxy_count,
+                    size_t per_address_count)
+{
+    mem_free(d->proxies);
+    d->proxies = mem_array(proxy_count, sizeof(*proxies));
+    if (proxy_count)
+        memcpy(d->proxies, proxies, proxy_count * sizeof(*proxies));
+    d->o.proxy_count = proxy_count;
+    d->o.per_address_count = per_address_count;
+}
+
+struct door *door_new(const struct door_options *o)
+{
+    struct door *d = MEM_NEW(struct door);
+    uint64_t seed[2];
+
+    d->o = *o;
+    door_configure(d, o->proxies, o->proxy_count, o->per_address_count);
+    list_init(&d->doorways);
+    list_init(&d->guests);
+    random_fill(loop_random(o->steward), seed, sizeof(seed));
+    map_init(&d->visitors, seed);
+    log_limit_init(&d->refused_log, 10, 1, loop_now_ms(o->steward));
+    return d;
+}
+
+enum err door_listen(struct door *d, const struct addr *at, int fd, enum site_port port)
+{
+    struct doorway *w = MEM_NEW(struct doorway);
+    enum err e = listener_open(d->o.steward, at, fd, on_accept, w, &w->listener);
+
+    if (e) {
+        mem_free(w);
+        return e;
+    }
+    w->door = d;
+    w->port = port;
+    list_push(&d->doorways, &w->node);
+    return OK;
+}
+
+size_t door_listener_count(const struct door *d)
+{
+    size_t n = 0;
+
+    for (const struct list *l = d->doorways.next; l != &d->doorways; l = l->next)
+        n++;
+    return n;
+}
+
+enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at)
+{
+    const struct list *l = d->doorways.next;
+    const struct doorway *w;
+
+    while (i--)
+        l = l->next;
+    w = LIST_ENTRY(l, const struct doorway, node);
+    listener_addr(w->listener, ret_at);
+    return w->port;
+}
+
+void door_shut(struct door *d)
+{
+    LIST_WALK(node, &d->doorways) {
+        struct doorway *w = LIST_ENTRY(node, struct doorway, node);
+
+        list_remove(node);
+        listener_close(w->listener);
+        mem_free(w);
+    }
+    LIST_WALK(node, &d->guests) {
+        struct guest *g = LIST_ENTRY(node, struct guest, node);
+
+        sock_close(g->sock, true);
+        guest_free(g);
+    }
+}
+
+void door_free(struct door *d)
+{
+    size_t pos = 0;
+    struct visitor *v;
+
+    door_shut(d);
+    while ((v = map_next(&d->visitors, &pos)))
+        mem_free(v);
+    map_fini(&d->visitors);
+    mem_free(d->proxies);
+    mem_free(d);
+}

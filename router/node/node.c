@@ -1,0 +1,461 @@
+/* router/node/node.c
+ *
+ *   STARTING --workers connected, listeners up--> MEMBER --node_drain--> DRAINING --> STOPPED
+ *
+ * Draining, in shares of node.drain_timeout: a tenth: accept and read on (balancers notice);
+ * then reading stops and what is held goes out; at three quarters what is left is bounced; then
+ * links close with system-shutdown.
+ */
+#include "node/node.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define DRAIN_LOOK_MS 50
+/* Closing links may take this long when the drain time is used up. */
+#define STOP_LEAST_MS 1000
+#define WORKERS_MAX   64
+
+enum drain_phase { DRAIN_ACCEPT, DRAIN_FLUSH, DRAIN_BOUNCE, DRAIN_CLOSE };
+
+struct node {
+    struct node_options o;
+    enum node_state state;
+    struct conf *conf;
+    struct settings *settings;
+    struct desk *desk;
+    struct workers *workers;
+    struct door *door;
+    struct mem_budget memory;
+    unsigned char own_secret[32];
+    uint64_t started_ms;
+    enum drain_phase phase;
+    uint64_t drain_since_ms;
+    struct timer drain_timer;
+    char error[512];
+};
+
+static struct log *node_log(struct node *n)
+{
+    return loop_log(n->o.loop);
+}
+
+const char *node_state_word(const struct node *n)
+{
+    static const char *const words[] = {"joining", "member", "draining", "stopped"};
+
+    return words[n->state];
+}
+
+static void enter(struct node *n, enum node_state state)
+{
+    n->state = state;
+    LOG(node_log(n), LOG_INFO, "node.state", LOG_TEXT("node", n->conf->node.name),
+        LOG_TEXT("state", node_state_word(n)));
+}
+
+/* --- the store's news, for every worker --- */
+
+struct news {
+    uint64_t id;
+    unsigned worker;
+    size_t len;
+    char text[DOMAIN_BYTES_MAX + 1];
+};
+
+static struct news news_of(struct slice text, uint64_t id, unsigned worker)
+{
+    struct news n = {.id = id, .worker = worker, .len = text.len};
+
+    assert(text.len <= DOMAIN_BYTES_MAX);
+    if (text.len)
+        memcpy(n.text, text.ptr, text.len);
+    return n;
+}
+
+static void visit_joined(struct site *s, const void *arg)
+{
+    const struct news *n = arg;
+
+    site_joined(s, slice_make(n->text, n->len), n->id, n->worker);
+}
+
+static void visit_left(struct site *s, const void *arg)
+{
+    site_left(s, ((const struct news *)arg)->id);
+}
+
+static void visit_replaced(struct site *s, const void *arg)
+{
+    site_replaced(s, ((const struct news *)arg)->id);
+}
+
+static void visit_alive(struct site *s, const void *arg)
+{
+    const struct news *n = arg;
+
+    site_peer_alive(s, slice_make(n->text, n->len));
+}
+
+static void on_joined(void *arg, struct slice pattern, uint64_t id, unsigned worker)
+{
+    struct node *n = arg;
+    struct news news = news_of(pattern, id, worker);
+
+    workers_each(n->workers, visit_joined, &news, sizeof(news));
+}
+
+static void on_left(void *arg, uint64_t id)
+{
+    struct node *n = arg;
+    struct news news = news_of(slice_none(), id, 0);
+
+    workers_each(n->workers, visit_left, &news, sizeof(news));
+}
+
+static void on_replaced(void *arg, uint64_t id, unsigned worker)
+{
+    struct node *n = arg;
+    struct news news = news_of(slice_none(), id, 0);
+
+    workers_one(n->workers, worker, visit_replaced, &news, sizeof(news));
+}
+
+static void on_alive(void *arg, struct slice remote)
+{
+    struct node *n = arg;
+    struct news news = news_of(remote, 0, 0);
+
+    workers_each(n->workers, visit_alive, &news, sizeof(news));
+}
+
+static void on_settle(void *arg, const struct addr *peer)
+{
+    door_settle(((struct node *)arg)->door, peer);
+}
+
+static const struct desk_events desk_events = {
+    .store = {on_joined, on_left, on_replaced},
+    .peer_alive = on_alive,
+    .settle_address = on_settle,
+};
+
+/* --- listening --- */
+
+static void hand_over(void *arg, int fd, const struct addr *peer, enum site_port port)
+{
+    workers_accept(((struct node *)arg)->workers, fd, peer, port);
+}
+
+static int given_fd(const struct node *n, const struct addr *at)
+{
+    for (size_t i = 0; i < n->o.given_fd_count; i++) {
+        struct addr a;
+        socklen_t size = sizeof(a);
+
+        if (getsockname(n->o.given_fds[i], &a.sa, &size) == 0 && addr_eq(&a, at))
+            return n->o.given_fds[i];
+    }
+    return -1;
+}
+
+static const char *remedy(enum err e)
+{
+    switch (e) {
+    case ERR_IN_USE:
+        return "another process listens there; stop it or choose another address";
+    case ERR_DENIED:
+        return "ports below 1024 need CAP_NET_BIND_SERVICE";
+    case ERR_UNREACHABLE:
+        return "this machine has no such address";
+    default:
+        return "see `listen` in the configuration";
+    }
+}
+
+static bool listen_at(struct node *n, const char *key, const struct conf_addrs *at,
+                      enum site_port port)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < at->count; i++) {
+        enum err e = door_listen(n->door, &at->list[i], given_fd(n, &at->list[i]), port);
+
+        if (!e)
+            continue;
+        snprintf(n->error, sizeof(n->error), "listen.%s: cannot listen on %s: %s; %s", key,
+                 addr_format(&at->list[i], text), err_text(e), remedy(e));
+        return false;
+    }
+    return true;
+}
+
+static bool listen_all(struct node *n)
+{
+    const struct conf_listen *l = &n->conf->listen;
+
+    return listen_at(n, "s2s", &l->s2s, SITE_S2S) &&
+           listen_at(n, "s2s_tls", &l->s2s_tls, SITE_S2S_TLS) &&
+           listen_at(n, "component", &l->component, SITE_COMPONENT) &&
+           listen_at(n, "component_tls", &l->component_tls, SITE_COMPONENT_TLS);
+}
+
+static void on_stopped(void *arg)
+{
+    struct node *n = arg;
+
+    enter(n, NODE_STOPPED);
+    n->o.ended(n->o.arg, n->error[0] ? n->error : NULL);
+}
+
+static void on_workers_ready(void *arg)
+{
+    struct node *n = arg;
+
+    if (n->state != NODE_STARTING)
+        return;
+    if (!listen_all(n)) {
+        LOG(node_log(n), LOG_ERROR, "node.start_failed", LOG_TEXT("error", n->error));
+        door_shut(n->door);
+        workers_stop(n->workers, STOP_LEAST_MS, on_stopped, n);
+        return;
+    }
+    enter(n, NODE_MEMBER);
+    n->o.ready(n->o.arg);
+}
+
+/* --- draining --- */
+
+static void visit_stop_reading(struct site *s, const void *arg)
+{
+    (void)arg;
+    site_stop_reading(s);
+}
+
+static void visit_bounce(struct site *s, const void *arg)
+{
+    (void)arg;
+    site_bounce_all(s, BOUNCE_DRAIN);
+}
+
+static void drain_step(struct node *n, uint64_t past_ms, uint64_t all_ms)
+{
+    bool empty = workers_held_count(n->workers) == 0;
+
+    if (n->phase == DRAIN_ACCEPT && past_ms * 10 >= all_ms) {
+        n->phase = DRAIN_FLUSH;
+        door_shut(n->door);
+        workers_each(n->workers, visit_stop_reading, NULL, 0);
+        return;
+    }
+    if (n->phase == DRAIN_FLUSH && !empty && past_ms * 4 >= all_ms * 3) {
+        n->phase = DRAIN_BOUNCE;
+        workers_each(n->workers, visit_bounce, NULL, 0);
+        return;
+    }
+    if (n->phase >= DRAIN_FLUSH && (empty || past_ms >= all_ms)) {
+        n->phase = DRAIN_CLOSE;
+        workers_stop(n->workers,
+                     past_ms + STOP_LEAST_MS < all_ms ? all_ms - past_ms : STOP_LEAST_MS,
+                     on_stopped, n);
+    }
+}
+
+static void on_drain(struct timer *t)
+{
+    struct node *n = LIST_ENTRY(t, struct node, drain_timer);
+
+    drain_step(n, loop_now_ms(n->o.loop) - n->drain_since_ms, n->conf->node.drain_ms);
+    if (n->phase != DRAIN_CLOSE)
+        timer_start(&n->drain_timer, DRAIN_LOOK_MS);
+}
+
+void node_drain(struct node *n)
+{
+    if (n->state == NODE_DRAINING) {
+        if (n->phase != DRAIN_CLOSE) {
+            n->phase = DRAIN_CLOSE;
+            timer_stop(&n->drain_timer);
+            door_shut(n->door);
+            workers_stop(n->workers, 0, on_stopped, n);
+        }
+        return;
+    }
+    if (n->state == NODE_STOPPED)
+        return;
+    enter(n, NODE_DRAINING);
+    n->phase = DRAIN_ACCEPT;
+    n->drain_since_ms = loop_now_ms(n->o.loop);
+    timer_start(&n->drain_timer, 0);
+}
+
+/* --- configuration --- */
+
+static struct slice own_secret(const struct node *n)
+{
+    return slice_make((const char *)n->own_secret, sizeof(n->own_secret));
+}
+
+static void visit_configure(struct site *s, const void *arg)
+{
+    struct settings *settings = *(struct settings *const *)arg;
+
+    site_configure(s, settings);
+    settings_unref(settings); /* each worker's message carried a reference */
+}
+
+static void log_change(void *arg, const char *key, bool reloadable)
+{
+    struct node *n = arg;
+
+    LOG(node_log(n), reloadable ? LOG_INFO : LOG_WARN, "config.changed", LOG_TEXT("key", key),
+        LOG_TEXT("effect", reloadable ? "now" : "after a restart"));
+}
+
+static void apply_level(struct node *n)
+{
+    atomic_store_explicit(&n->o.sink->level, n->conf->log.level, memory_order_relaxed);
+    atomic_store_explicit(&n->o.sink->format, n->conf->log.format, memory_order_relaxed);
+}
+
+enum err node_reload(struct node *n, struct conf *conf, char *error, size_t error_size)
+{
+    struct settings *fresh;
+    enum err e = node_settings_make(conf, own_secret(n), error, error_size, &fresh);
+
+    if (e)
+        return e;
+    conf_diff(n->conf, conf, log_change, n);
+    for (unsigned i = 0; i < workers_count(n->workers); i++)
+        settings_ref(fresh);
+    workers_each(n->workers, visit_configure, &fresh, sizeof(struct settings *));
+    resolver_configure(desk_resolver(n->desk), &conf->dns);
+    door_configure(n->door, conf->listen.proxy_protocol_from.list,
+                   conf->listen.proxy_protocol_from.count,
+                   conf->limits.connections_per_address_count);
+    settings_unref(n->settings);
+    n->settings = fresh;
+    conf_unref(n->conf);
+    n->conf = conf_ref(conf);
+    apply_level(n);
+    return OK;
+}
+
+/* --- life --- */
+
+static unsigned worker_count(const struct conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t n = conf->node.worker_count ? conf->node.worker_count : cores > 0 ? (uint64_t)cores : 1;
+
+    return n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static void start_workers(struct node *n)
+{
+    struct workers_options w = {
+        .steward = n->o.loop,
+        .count = worker_count(n->conf),
+        .desk = n->desk,
+        .settings = n->settings,
+        .sink = n->o.sink,
+        .memory = &n->memory,
+    };
+
+    n->workers = workers_start(&w, on_workers_ready, n);
+}
+
+enum err node_start(const struct node_options *o, char *error, size_t error_size,
+                    struct node **ret_node)
+{
+    struct node *n = MEM_NEW(struct node);
+    struct door_options d = {
+        .steward = o->loop,
+        .proxies = o->conf->listen.proxy_protocol_from.list,
+        .proxy_count = o->conf->listen.proxy_protocol_from.count,
+        .per_address_count = o->conf->limits.connections_per_address_count,
+        .hand_over = hand_over,
+        .arg = n,
+    };
+    enum err e;
+
+    n->o = *o;
+    random_fill(loop_random(o->loop), n->own_secret, sizeof(n->own_secret));
+    e = node_settings_make(o->conf, own_secret(n), error, error_size, &n->settings);
+    if (e) {
+        mem_free(n);
+        return e;
+    }
+    n->conf = conf_ref(o->conf);
+    n->started_ms = loop_now_ms(o->loop);
+    n->memory.limit_bytes = conf_memory_limit(o->conf);
+    timer_init(&n->drain_timer, o->loop, on_drain);
+    apply_level(n);
+    n->desk = desk_open(o->loop, &o->conf->dns, &desk_events, n);
+    n->door = door_new(&d);
+    start_workers(n);
+    *ret_node = n;
+    return OK;
+}
+
+void node_free(struct node *n)
+{
+    timer_stop(&n->drain_timer);
+    workers_free(n->workers);
+    door_free(n->door);
+    desk_close(n->desk);
+    settings_unref(n->settings);
+    conf_unref(n->conf);
+    explicit_bzero(n->own_secret, sizeof(n->own_secret));
+    mem_free(n);
+}
+
+enum node_state node_state(const struct node *n)
+{
+    return n->state;
+}
+
+struct loop *node_loop(struct node *n)
+{
+    return n->o.loop;
+}
+
+struct log_sink *node_sink(struct node *n)
+{
+    return n->o.sink;
+}
+
+struct conf *node_conf(struct node *n)
+{
+    return n->conf;
+}
+
+struct workers *node_workers(struct node *n)
+{
+    return n->workers;
+}
+
+struct desk *node_desk(struct node *n)
+{
+    return n->desk;
+}
+
+struct door *node_door(struct node *n)
+{
+    return n->door;
+}
+
+struct settings *node_settings(struct node *n)
+{
+    return n->settings;
+}
+
+struct mem_budget *node_memory(struct node *n)
+{
+    return &n->memory;
+}
+
+uint64_t node_started_ms(const struct node *n)
+{
+    return n->started_ms;
+}

@@ -1,0 +1,397 @@
+#include "node/workers.h"
+
+#include "loop/hop.h"
+#include "loop/thread.h"
+
+/* How often a worker says that it lives, and how many links it has. */
+#define HEARTBEAT_MS 1000
+#define STOP_LOOK_MS 50
+
+struct worker {
+    struct workers *all;
+    unsigned index;
+    struct thread *thread;
+    struct loop *loop;
+    struct counters counters;
+    struct site site;
+    struct hop *hop;
+    struct timer heart;
+    _Atomic uint64_t beat_ms;     /* loop clock of the last beat */
+    _Atomic uint64_t links_count; /* as of the last beat */
+    uint64_t seen_beat_ms;        /* steward: the last beat it took notice of */
+    uint64_t given_count;         /* steward: descriptors handed over since */
+    struct timer stop_look;
+    uint64_t stop_at_ms;
+};
+
+struct workers {
+    struct workers_options o;
+    unsigned count;
+    struct worker *list;
+    struct hop *home; /* messages to the steward */
+    uint64_t route_seed[2];
+    uint64_t id_secret[2];
+    _Atomic uint64_t next_id;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+    unsigned running_count;
+};
+
+/* --- messages to workers --- */
+
+struct visit {
+    struct hop_msg msg;
+    void (*fn)(struct site *s, const void *arg);
+    _Alignas(16) char arg[];
+};
+
+static void deliver_visit(struct hop_msg *m, void *arg)
+{
+    struct visit *v = LIST_ENTRY(m, struct visit, msg);
+    struct worker *w = arg;
+
+    v->fn(&w->site, v->arg);
+    mem_free(v);
+}
+
+void workers_one(struct workers *w, unsigned i, void (*fn)(struct site *s, const void *arg),
+                 const void *arg, size_t arg_size)
+{
+    struct visit *v = mem_alloc(sizeof(*v) + arg_size);
+
+    v->msg.deliver = deliver_visit;
+    v->fn = fn;
+    if (arg_size)
+        memcpy(v->arg, arg, arg_size);
+    hop_post(w->list[i].hop, &v->msg);
+}
+
+void workers_each(struct workers *w, void (*fn)(struct site *s, const void *arg), const void *arg,
+                  size_t arg_size)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        workers_one(w, i, fn, arg, arg_size);
+}
+
+/* --- accepting --- */
+
+struct arrival {
+    int fd;
+    struct addr peer;
+    enum site_port port;
+};
+
+static void visit_accept(struct site *s, const void *arg)
+{
+    const struct arrival *a = arg;
+
+    site_accept(s, a->fd, &a->peer, a->port);
+}
+
+/* What it was given before its last beat is in links_count by now. */
+static void forget_given(struct worker *one)
+{
+    uint64_t beat = atomic_load_explicit(&one->beat_ms, memory_order_relaxed);
+
+    if (beat != one->seen_beat_ms)
+        one->given_count = 0;
+    one->seen_beat_ms = beat;
+}
+
+static struct worker *least_loaded(struct workers *w)
+{
+    struct worker *best = NULL;
+    uint64_t best_load = 0;
+
+    for (unsigned i = 0; i < w->count; i++) {
+        struct worker *one = &w->list[i];
+        uint64_t load;
+
+        forget_given(one);
+        load = atomic_load_explicit(&one->links_count, memory_order_relaxed) + one->given_count;
+        if (!best || load < best_load) {
+            best = one;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+void workers_accept(struct workers *w, int fd, const struct addr *peer, enum site_port port)
+{
+    struct worker *one = least_loaded(w);
+    struct arrival a = {fd, *peer, port};
+
+    one->given_count++;
+    workers_one(w, one->index, visit_accept, &a, sizeof(a));
+}
+
+/* --- gathering --- */
+
+struct gather {
+    struct workers *all;
+    workers_part_fn *part;
+    workers_parts_fn *done;
+    void *done_arg;
+    unsigned missing_count; /* steward's */
+    void **parts;
+    void *arg;
+};
+
+struct part {
+    struct hop_msg msg;
+    struct gather *gather;
+    unsigned index;
+    void *part;
+};
+
+static void deliver_part(struct hop_msg *m, void *arg)
+{
+    struct part *p = LIST_ENTRY(m, struct part, msg);
+    struct gather *g = p->gather;
+
+    (void)arg;
+    g->parts[p->index] = p->part;
+    mem_free(p);
+    if (--g->missing_count)
+        return;
+    g->done(g->done_arg, g->parts, g->all->count);
+    mem_free(g->parts);
+    mem_free(g->arg);
+    mem_free(g);
+}
+
+static void deliver_question(struct hop_msg *m, void *arg)
+{
+    struct part *p = LIST_ENTRY(m, struct part, msg);
+    struct worker *w = arg;
+
+    p->part = p->gather->part(&w->site, p->gather->arg);
+    p->msg.deliver = deliver_part;
+    hop_post(w->all->home, &p->msg);
+}
+
+void workers_gather(struct workers *w, workers_part_fn *part, const void *arg, size_t arg_size,
+                    workers_parts_fn *done, void *done_arg)
+{
+    struct gather *g = MEM_NEW(struct gather);
+
+    g->all = w;
+    g->part = part;
+    g->done = done;
+    g->done_arg = done_arg;
+    g->missing_count = w->count;
+    g->parts = mem_array(w->count, sizeof(*g->parts));
+    g->arg = mem_alloc(arg_size);
+    if (arg_size)
+        memcpy(g->arg, arg, arg_size);
+    for (unsigned i = 0; i < w->count; i++) {
+        struct part *p = MEM_NEW(struct part);
+
+        p->gather = g;
+        p->index = i;
+        p->msg.deliver = deliver_question;
+        hop_post(w->list[i].hop, &p->msg);
+    }
+}
+
+/* --- life signs --- */
+
+static void on_heart(struct timer *t)
+{
+    struct worker *w = LIST_ENTRY(t, struct worker, heart);
+
+    atomic_store_explicit(&w->beat_ms, loop_now_ms(w->loop), memory_order_relaxed);
+    atomic_store_explicit(&w->links_count, w->site.link_count, memory_order_relaxed);
+    timer_start(&w->heart, HEARTBEAT_MS);
+}
+
+uint64_t workers_silent_ms(const struct workers *w)
+{
+    uint64_t now = loop_now_us(w->o.steward) / 1000;
+    uint64_t worst = 0;
+
+    for (unsigned i = 0; i < w->count; i++) {
+        uint64_t beat = atomic_load_explicit(&w->list[i].beat_ms, memory_order_relaxed);
+
+        if (now > beat && now - beat > worst)
+            worst = now - beat;
+    }
+    return worst;
+}
+
+uint64_t workers_held_count(const struct workers *w)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < w->count; i++)
+        sum += atomic_load_explicit(&w->list[i].site.router.held_count, memory_order_relaxed);
+    return sum;
+}
+
+/* --- starting --- */
+
+static void worker_init(struct loop *l, void *arg)
+{
+    struct worker *w = arg;
+    struct site_options o = {
+        .loop = l,
+        .worker = w->index,
+        .worker_count = w->all->count,
+        .desk = w->all->o.desk,
+        .settings = w->all->o.settings,
+        .route_seed = w->all->route_seed,
+        .id_secret = w->all->id_secret,
+        .next_id = &w->all->next_id,
+        .memory = w->all->o.memory,
+    };
+
+    w->loop = l;
+    w->hop = hop_open(l, w);
+    site_init(&w->site, &o);
+    timer_init(&w->heart, l, on_heart);
+    on_heart(&w->heart);
+}
+
+static void worker_fini(struct loop *l, void *arg)
+{
+    struct worker *w = arg;
+
+    (void)l;
+    timer_stop(&w->heart);
+    timer_stop(&w->stop_look);
+    if (site_quiet(&w->site))
+        site_fini(&w->site);
+    hop_close(w->hop);
+}
+
+static void *part_connect(struct site *s, const void *arg)
+{
+    struct hop *const *hops = arg;
+
+    site_connect(s, hops);
+    return NULL;
+}
+
+struct start {
+    void (*ready)(void *arg);
+    void *arg;
+};
+
+static void on_connected(void *done_arg, void **parts, unsigned count)
+{
+    struct start *s = done_arg;
+
+    (void)parts;
+    (void)count;
+    s->ready(s->arg);
+    mem_free(s);
+}
+
+struct workers *workers_start(const struct workers_options *o, void (*ready)(void *arg), void *arg)
+{
+    struct workers *w = MEM_NEW(struct workers);
+    struct hop **hops = mem_array(o->count, sizeof(*hops));
+    struct start *start = MEM_NEW(struct start);
+
+    w->o = *o;
+    w->count = w->running_count = o->count;
+    w->list = mem_array(o->count, sizeof(*w->list));
+    w->home = hop_open(o->steward, w);
+    atomic_init(&w->next_id, 1);
+    random_fill(loop_random(o->steward), w->route_seed, sizeof(w->route_seed));
+    random_fill(loop_random(o->steward), w->id_secret, sizeof(w->id_secret));
+    for (unsigned i = 0; i < o->count; i++) {
+        char name[16] = "worker-";
+
+        name[7] = (char)('0' + i / 10 % 10);
+        name[8] = (char)('0' + i % 10);
+        w->list[i].all = w;
+        w->list[i].index = i;
+        w->list[i].thread = thread_start(name, &w->list[i].counters, o->sink, worker_init,
+                                         worker_fini, &w->list[i]);
+        hops[i] = site_lane_hop(&w->list[i].site);
+    }
+    start->ready = ready;
+    start->arg = arg;
+    workers_gather(w, part_connect, hops, o->count * sizeof(*hops), on_connected, start);
+    mem_free(hops);
+    return w;
+}
+
+unsigned workers_count(const struct workers *w)
+{
+    return w->count;
+}
+
+struct counters *workers_counters(struct workers *w, unsigned i)
+{
+    return &w->list[i].counters;
+}
+
+/* --- stopping: all sites fall quiet together (lanes need both their ends), then all loops end --- */
+
+struct goodbye {
+    struct hop_msg msg;
+    struct worker *worker;
+};
+
+static void deliver_goodbye(struct hop_msg *m, void *arg)
+{
+    struct workers *w = arg;
+
+    mem_free(LIST_ENTRY(m, struct goodbye, msg));
+    if (--w->running_count == 0)
+        w->stopped(w->stopped_arg);
+}
+
+static void on_stop_look(struct timer *t)
+{
+    struct worker *w = LIST_ENTRY(t, struct worker, stop_look);
+    struct goodbye *g;
+
+    if (!site_quiet(&w->site) && loop_now_ms(w->loop) < w->stop_at_ms) {
+        site_shutdown(&w->site);
+        timer_start(&w->stop_look, STOP_LOOK_MS);
+        return;
+    }
+    g = MEM_NEW(struct goodbye);
+    g->worker = w;
+    g->msg.deliver = deliver_goodbye;
+    hop_post(w->all->home, &g->msg);
+}
+
+static void visit_stop(struct site *s, const void *arg)
+{
+    struct worker *w = LIST_ENTRY(s, struct worker, site);
+    uint64_t most_ms;
+
+    memcpy(&most_ms, arg, sizeof(most_ms));
+    site_shutdown(s);
+    w->stop_at_ms = loop_now_ms(w->loop) + most_ms;
+    timer_init(&w->stop_look, w->loop, on_stop_look);
+    timer_start(&w->stop_look, 0);
+}
+
+void workers_stop(struct workers *w, uint64_t most_ms, void (*done)(void *arg), void *arg)
+{
+    w->stopped = done;
+    w->stopped_arg = arg;
+    workers_each(w, visit_stop, &most_ms, sizeof(most_ms));
+}
+
+static void visit_end(struct site *s, const void *arg)
+{
+    (void)arg;
+    loop_stop(s->loop);
+}
+
+void workers_free(struct workers *w)
+{
+    workers_each(w, visit_end, NULL, 0);
+    for (unsigned i = 0; i < w->count; i++)
+        thread_join(w->list[i].thread);
+    hop_close(w->home);
+    mem_free(w->list);
+    mem_free(w);
+}
