@@ -137,7 +137,9 @@ system() {
     skip system "this machine does not let us make network namespaces"
     return
   }
-  configure release && build release || return
+  for flavour in dev release; do
+    configure $flavour && build $flavour || return
+  done
   export FEDROUTER="${FEDROUTER:-$top/build-dev/fedrouter}"
   export FEDROUTER_RELEASE="${FEDROUTER_RELEASE:-$top/build-release/fedrouter}"
   started=$(date +%s)
