@@ -74,23 +74,28 @@ static void put_char(struct slice bytes, uint32_t c, struct byteq *out)
     put(out, code);
 }
 
-void conf_yaml_quote(struct slice text, struct byteq *out)
+/* `env`: "${" is doubled to "$${", which reads as "${". */
+static void put_quoted(struct slice text, bool env, struct byteq *out)
 {
-    if (plain(text)) {
-        byteq_append(out, text);
-        return;
-    }
     put(out, "\"");
     for (size_t i = 0; i < text.len;) {
         uint32_t c;
         size_t n = utf8_next(slice_from_offset(text, i), &c);
 
-        if (slice_starts(slice_from_offset(text, i), SLICE("${")))
-            put(out, "$"); /* "$${" reads as "${" */
+        if (env && slice_starts(slice_from_offset(text, i), SLICE("${")))
+            put(out, "$");
         put_char(slice_sub(text, i, n), c, out);
         i += n;
     }
     put(out, "\"");
+}
+
+void conf_yaml_quote(struct slice text, struct byteq *out)
+{
+    if (plain(text))
+        byteq_append(out, text);
+    else
+        put_quoted(text, true, out);
 }
 
 #define SHOW_BYTES_MAX 64 /* of a value in a message */
@@ -111,7 +116,7 @@ const char *conf_show(struct slice text, char *buf, size_t size)
     if (bare)
         byteq_append(&out, text);
     else
-        conf_yaml_quote(text, &out);
+        put_quoted(text, false, &out);
     snprintf(buf, size, "%.*s%s", SLICE_ARGS(byteq_slice(&out)), cut ? "..." : "");
     byteq_fini(&out);
     return buf;
