@@ -32,7 +32,7 @@ static inline size_t byteq_len(const struct byteq *q)
 /* Borrowed until the next change. */
 static inline struct slice byteq_slice(const struct byteq *q)
 {
-    return slice_make(q->data + q->from, q->to - q->from);
+    return q->data ? slice_make(q->data + q->from, q->to - q->from) : slice_make(NULL, 0);
 }
 
 #endif

@@ -52,7 +52,7 @@ static inline struct slice slice_sub(struct slice s, size_t from, size_t len)
         from = s.len;
     if (len > s.len - from)
         len = s.len - from;
-    return (struct slice){s.ptr + from, len};
+    return (struct slice){from ? s.ptr + from : s.ptr, len}; /* NULL + 0 is not C */
 }
 
 static inline struct slice slice_from_offset(struct slice s, size_t from)
