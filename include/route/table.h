@@ -47,6 +47,7 @@ struct table_entry {
     bool configured;   /* false: a reload took it away; goes when empty */
     struct list instances;
     size_t instance_count; /* not leaving */
+    bool unsettled;    /* some instance is joining or leaving */
     bool strict;       /* membership changed while unsettled: hold everything */
     uint64_t absent_since_ms;
     struct outq held;  /* stanzas without an instance, or of moving keys */

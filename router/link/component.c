@@ -70,9 +70,10 @@ static const struct component_rule *find_rule(const struct settings *set, struct
 
 static void reply_header(struct component *c, const struct xml_header *h)
 {
-    struct stream_header reply = {.from = h->to, .id = slice_from(c->stream_id)};
+    struct stream_header reply = {.from = h->to};
 
     site_stream_id(c->site, c->stream_id);
+    reply.id = slice_from(c->stream_id);
     stream_send_header(c->stream, &reply);
 }
 

@@ -252,13 +252,17 @@ void router_settle(struct router *r, struct stanza *s, enum fate fate, enum boun
 
     if (i)
         i->settled++;
+    /* Whatever gives stanzas back is gone, also if the store's word is still on its way. May
+     * free the instance. */
+    if (i && fate == FATE_RETURNED)
+        table_leave(&r->table, i->id, now_ms(r));
     if (fate != FATE_RETURNED)
         conclude(r, s, fate, why, detail);
     else if (e)
         returned(r, e, s);
     else
         route(r, s, NULL);
-    if (e && (i->leaving || i->joining || outq_count(&e->held) || e->returned_count))
+    if (e && (e->unsettled || outq_count(&e->held) || e->returned_count))
         flush_entry(r, e);
 }
 

@@ -147,6 +147,7 @@ void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned wor
         other->settle_at = other->given;
     }
     i->joining = outstanding(e) > 0 || outq_count(&e->held) > 0 || e->returned_count > 0;
+    e->unsettled |= i->joining;
     list_push(&e->instances, &i->node);
     e->instance_count++;
     map_add(&t->instances, id_key(i), i);
@@ -167,7 +168,7 @@ void table_leave(struct table *t, uint64_t id, uint64_t now_ms)
     if (i->given == i->settled)
         instance_free(t, i);
     else
-        i->leaving = true;
+        i->leaving = e->unsettled = true;
 }
 
 /* Rendezvous: each instance draws a number from the key, the highest has it. `after`: as things
@@ -221,6 +222,8 @@ bool table_settled(const struct table_entry *e)
 {
     bool joining = false;
 
+    if (!e->unsettled)
+        return true;
     LIST_WALK(node, &e->instances)
         joining |= LIST_ENTRY(node, struct table_instance, node)->joining;
     LIST_WALK(node, &e->instances) {
@@ -236,7 +239,7 @@ bool table_settled(const struct table_entry *e)
 
 void table_settle(struct table_entry *e)
 {
-    e->strict = false;
+    e->strict = e->unsettled = false;
     LIST_WALK(node, &e->instances) {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 

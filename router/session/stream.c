@@ -198,10 +198,18 @@ static void run_ending(struct task *t)
     tell_ending(LIST_ENTRY(t, struct stream, ending_task));
 }
 
+/* Its end can only be seen by reading: pauses are over. */
+static void read_on(struct stream *s)
+{
+    s->paused = false;
+    loop_post(s->loop, &s->resume_task);
+}
+
 static void enter_flushing(struct stream *s)
 {
     s->state = STREAM_FLUSHING;
     loop_post(s->loop, &s->ending_task);
+    read_on(s);
     timer_stop(&s->keepalive);
     timer_start(&s->deadline, s->o.close_ms);
 }
@@ -279,6 +287,7 @@ void stream_close(struct stream *s)
         return;
     }
     s->state = STREAM_CLOSING;
+    read_on(s);
     loop_post(s->loop, &s->ending_task);
     timer_stop(&s->keepalive);
     timer_start(&s->deadline, s->o.close_ms);
