@@ -122,10 +122,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static enum err bind_and_listen(int fd, const struct addr *at)
 {
     int on = 1;
+    int off = 0;
 
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (at->sa.sa_family == AF_INET6) /* so that 0.0.0.0 and [::] can stand side by side */
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    if (at->sa.sa_family == AF_INET6) /* [::] takes IPv4 too, whatever the machine's default */
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, &at->sa, addr_size(at)) || listen(fd, BACKLOG))
         return err_from_errno(errno);
     return OK;
