@@ -30,6 +30,9 @@ enum pair_state {
 #define PAIR_BACKOFF_FIRST_MS 1000
 #define PAIR_BACKOFF_MOST_MS  60000
 #define PAIR_REDIAL_JITTER_MS 500
+/* A link that lived shorter than this and left stanzas behind counts as a failed attempt: a peer
+ * that accepts and hangs up is not dialled in a circle. */
+#define PAIR_SHORT_MS         1000
 /* A pair without stanzas and link is forgotten after this. */
 #define PAIR_FORGET_MS        60000
 

@@ -2,6 +2,7 @@
 #ifndef LINK_S2S_IN_PRIVATE_H
 #define LINK_S2S_IN_PRIVATE_H
 
+#include "link/entrance.h"
 #include "link/judge.h"
 #include "link/s2s_in.h"
 #include "link/s2s_out.h"
@@ -23,8 +24,7 @@ struct s2s_in {
     struct link link;
     struct site *site;
     struct stream *stream; /* NULL after its `closed` */
-    struct source source;
-    struct timer pause_timer;
+    struct entrance entrance;
     enum s2s_in_state state;
     bool direct;
     bool secured;

@@ -81,7 +81,8 @@ struct site {
     bool draining;
     bool reading_stopped;  /* drain: nothing more is read from links */
     struct log_limit stranger_log; /* lines that strangers provoke */
-    struct mem_budget *memory;
+    struct mem_budget *memory; /* of the process: what is held in queues */
+    struct gate memory_gate;   /* sources that wait for it to shrink */
 };
 
 struct site_options {

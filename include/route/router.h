@@ -38,6 +38,7 @@ struct router {
     unsigned worker_count;
     uint64_t seed[2];           /* the same on all workers */
     struct counters *counters;
+    struct mem_budget *memory;  /* of the process: charged from acceptance to fate */
     struct table table;
     struct outq_limits limits;
     struct list queues;         /* outqs with stanzas: struct outq, active */
@@ -47,7 +48,7 @@ struct router {
 
 void router_init(struct router *r, const struct router_ops *ops, void *arg, unsigned worker,
                  unsigned worker_count, const uint64_t seed[2], struct counters *counters,
-                 const struct outq_limits *limits);
+                 struct mem_budget *memory, const struct outq_limits *limits);
 void router_fini(struct router *r);
 
 /* Takes the caller's reference. `source` is paused when the port is full. */

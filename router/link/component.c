@@ -1,5 +1,6 @@
 #include "link/component.h"
 
+#include "link/entrance.h"
 #include "wire/handshake.h"
 #include "wire/ns.h"
 #include "wire/xmlw.h"
@@ -27,8 +28,7 @@ struct component {
     struct link link;
     struct site *site;
     struct stream *stream;
-    struct source source;
-    struct timer pause_timer;
+    struct entrance entrance;
     enum component_state state;
     bool tls;
     bool settled_address;
@@ -190,20 +190,6 @@ static void on_element(void *arg, const struct element *e)
 
 /* --- stanzas in --- */
 
-static enum err normal_domain(struct slice raw, struct domain *buf, struct slice *ret_domain)
-{
-    enum err e;
-
-    if (domain_is_normal(raw)) {
-        *ret_domain = raw;
-        return OK;
-    }
-    e = domain_parse(raw, buf);
-    if (!e)
-        *ret_domain = domain_slice(buf);
-    return e;
-}
-
 /* COMP-07: exactly its domain, or for a wildcard a name that no closer entry has. */
 static bool may_speak_for(struct component *c, struct slice domain)
 {
@@ -219,21 +205,10 @@ static bool may_speak_for(struct component *c, struct slice domain)
     return true;
 }
 
-static bool bad_request(const struct stanza *s)
-{
-    if (s->kind != STANZA_IQ)
-        return false;
-    return s->type == STANZA_TYPE_NONE || s->type == STANZA_TYPE_OTHER || !s->id.len ||
-           s->flags & STANZA_BAD_IQ;
-}
-
 static enum fault check_from(struct component *c, struct stanza *s, struct domain *buf,
                              struct slice *ret_domain)
 {
-    struct jid from;
-
-    if (!s->from.len || jid_parse(s->from, true, &from) ||
-        normal_domain(from.domain, buf, ret_domain))
+    if (!s->from.len || entrance_domain(s->from, true, buf, ret_domain))
         return FAULT_COMPONENT_NO_ADDR;
     return may_speak_for(c, *ret_domain) ? FAULT_NONE : FAULT_COMPONENT_FROM;
 }
@@ -242,16 +217,14 @@ static enum fault check_from(struct component *c, struct stanza *s, struct domai
 static enum bounce check_rest(struct stanza *s, bool too_big, struct domain *buf,
                               struct slice *ret_to)
 {
-    struct jid to;
-
     *ret_to = slice_none();
     if (!s->to.len)
         return BOUNCE_BAD_REQUEST;
-    if (jid_parse(s->to, false, &to) || normal_domain(to.domain, buf, ret_to))
+    if (entrance_domain(s->to, false, buf, ret_to))
         return BOUNCE_BAD_ADDRESS;
     if (too_big)
         return BOUNCE_TOO_BIG;
-    return bad_request(s) ? BOUNCE_BAD_REQUEST : BOUNCE_MAX;
+    return entrance_bad_request(s) ? BOUNCE_BAD_REQUEST : BOUNCE_MAX;
 }
 
 static void take_stanza(struct component *c, struct stanza *s, bool too_big)
@@ -275,9 +248,10 @@ static void take_stanza(struct component *c, struct stanza *s, bool too_big)
     c->stanzas_in++;
     site_wake(c->site);
     if (why == BOUNCE_MAX)
-        router_accept(&c->site->router, s, ROUTER_COMPONENT, &c->source);
+        router_accept(&c->site->router, s, ROUTER_COMPONENT, &c->entrance.source);
     else
         router_refuse(&c->site->router, s, ROUTER_COMPONENT, why, slice_none());
+    entrance_check_memory(&c->entrance);
 }
 
 static void on_stanza(void *arg, struct stanza *s)
@@ -414,8 +388,7 @@ static void on_closed(void *arg, const struct stream_end *end)
         seat_leave(c->site->seat, c->instance_id);
     }
     give_back(c);
-    source_fini(&c->source);
-    timer_stop(&c->pause_timer);
+    entrance_fini(&c->entrance);
     task_cancel(&c->pump);
     outq_fini(&c->q);
     site_remove(c->site, &c->link);
@@ -434,33 +407,6 @@ static const struct stream_handler stream_handler = {
     .ending = on_ending,
     .closed = on_closed,
 };
-
-/* --- pressure --- */
-
-static void source_pause(struct source *src)
-{
-    struct component *c = LIST_ENTRY(src, struct component, source);
-
-    counter_add(loop_counters(c->site->loop), COUNTER_PAUSES, 1);
-    stream_pause(c->stream);
-    timer_start(&c->pause_timer, c->site->router.limits.pause_ms);
-}
-
-static void source_resume(struct source *src)
-{
-    struct component *c = LIST_ENTRY(src, struct component, source);
-
-    counter_add(loop_counters(c->site->loop), COUNTER_PAUSED_MS,
-                loop_now_ms(c->site->loop) - src->paused_since_ms);
-    timer_stop(&c->pause_timer);
-    if (!c->site->reading_stopped)
-        stream_resume(c->stream);
-}
-
-static void on_pause_over(struct timer *t)
-{
-    source_release(&LIST_ENTRY(t, struct component, pause_timer)->source);
-}
 
 /* --- life --- */
 
@@ -503,7 +449,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->idle_ms = loop_now_ms(c->site->loop) - stream_last_stanza_ms(c->stream);
     row->stanzas_in = c->stanzas_in;
     row->stanzas_out = c->stanzas_out;
-    row->paused = source_paused(&c->source);
+    row->paused = source_paused(&c->entrance.source);
     row->queue_count = outq_count(&c->q);
 }
 
@@ -521,7 +467,7 @@ void component_describe(const struct component *c, struct component_row *row)
     row->queue_count = outq_count(&c->q);
     row->queue_bytes = c->q.bytes;
     row->oldest_ms = outq_oldest_ms(&c->q, loop_now_ms(c->site->loop));
-    row->paused = source_paused(&c->source);
+    row->paused = source_paused(&c->entrance.source);
 }
 
 static void link_close(struct link *l, enum fault why)
@@ -548,8 +494,11 @@ void components_configure(struct site *site)
     struct component *c;
 
     while ((c = map_next(&site->instances, &pos)))
+    {
+        c->last_from.len = 0; /* which names it has may have changed */
         if (!find_rule(site->settings, pattern_of(c)))
             stream_fail(c->stream, FAULT_CONFIG_CHANGED);
+    }
 }
 
 void component_accept(struct site *site, int fd, const struct addr *peer, bool tls)
@@ -562,8 +511,7 @@ void component_accept(struct site *site, int fd, const struct addr *peer, bool t
     c->site = site;
     c->tls = tls;
     c->since_ms = loop_now_ms(site->loop);
-    source_init(&c->source, source_pause, source_resume);
-    timer_init(&c->pause_timer, site->loop, on_pause_over);
+    entrance_init(&c->entrance, site);
     task_init(&c->pump, run_pump);
     outq_init(&c->q, &queue_ops, &site->router.limits);
     if (stream_adopt(site->loop, fd, peer, session, &o, &stream_handler, c, &c->stream)) {
@@ -572,5 +520,6 @@ void component_accept(struct site *site, int fd, const struct addr *peer, bool t
         mem_free(c);
         return;
     }
+    c->entrance.stream = c->stream;
     site_add(site, &c->link, LINK_COMPONENT, &link_ops);
 }

@@ -32,7 +32,7 @@ static void note(struct dialer *d, const struct endpoint *e, const char *what)
 {
     char addr[ADDR_TEXT_MAX];
 
-    snprintf(d->text, sizeof(d->text), "%s%s%s: %s", e->host, e->host[0] ? " " : "",
+    snprintf(d->text, sizeof(d->text), "%.100s%s%s: %.80s", e->host, e->host[0] ? " " : "",
              addr_format(&e->addr, addr), what);
 }
 

@@ -19,6 +19,7 @@ struct pair {
     enum bounce failure; /* of the last attempt; BOUNCE_MAX: none */
     char *failure_detail;
     uint64_t since_ms;
+    uint64_t opened_ms;
     uint64_t was_open_ms; /* when it was last open; 0: never */
     uint64_t asked_us;    /* first stanza without a link: time_to_open_seconds */
 };
@@ -70,7 +71,7 @@ static void on_opened(void *arg, const struct verdict *verdict)
     p->verdict = *verdict;
     backoff_reset(&p->backoff);
     p->failure = BOUNCE_MAX;
-    p->was_open_ms = now(p);
+    p->opened_ms = p->was_open_ms = now(p);
     if (p->asked_us)
         counter_observe(loop_counters(p->site->loop), COUNTER_TIME_TO_OPEN,
                         loop_now_us(p->site->loop) - p->asked_us);
@@ -188,7 +189,9 @@ static void on_closed(void *arg, enum bounce why, const char *detail)
     lane_port_changed(&p->q);
     memset(&p->verdict, 0, sizeof(p->verdict));
     release(p);
-    if (!was_open && why != BOUNCE_MAX)
+    if (was_open && now(p) - p->opened_ms < PAIR_SHORT_MS && outq_count(&p->q))
+        attempt_failed(p, why == BOUNCE_MAX ? BOUNCE_LINK_LOST : why, detail);
+    else if (!was_open && why != BOUNCE_MAX)
         attempt_failed(p, why, detail);
     else if (outq_count(&p->q))
         redial(p);

@@ -426,20 +426,6 @@ static void on_element(void *arg, const struct element *e)
 
 /* --- stanzas --- */
 
-static enum err normal_domain(struct slice raw, struct domain *buf, struct slice *ret_domain)
-{
-    enum err e;
-
-    if (domain_is_normal(raw)) {
-        *ret_domain = raw;
-        return OK;
-    }
-    e = domain_parse(raw, buf);
-    if (!e)
-        *ret_domain = domain_slice(buf);
-    return e;
-}
-
 /* The stream is about to be closed for it: a walk is no matter. */
 static enum fault pair_fault(struct s2s_in *in, struct slice from)
 {
@@ -457,8 +443,6 @@ static enum fault pair_fault(struct s2s_in *in, struct slice from)
 /* Sets the stanza's domains if this stream may bring it; else the fault. */
 static enum fault admit(struct s2s_in *in, struct stanza *s)
 {
-    struct jid from;
-    struct jid to;
     struct domain from_buf;
     struct domain to_buf;
     struct slice from_domain;
@@ -467,9 +451,9 @@ static enum fault admit(struct s2s_in *in, struct stanza *s)
 
     if (!in->valid_count)
         return FAULT_NOT_AUTHORIZED; /* STREAM-14 */
-    if (!s->from.len || !s->to.len || jid_parse(s->from, false, &from) ||
-        jid_parse(s->to, false, &to) || normal_domain(from.domain, &from_buf, &from_domain) ||
-        normal_domain(to.domain, &to_buf, &to_domain))
+    if (!s->from.len || !s->to.len ||
+        entrance_domain(s->from, false, &from_buf, &from_domain) ||
+        entrance_domain(s->to, false, &to_buf, &to_domain))
         return FAULT_NO_ADDRESS; /* ROUTE-01 */
     p = s2s_in_pair(in, from_domain, to_domain);
     if (!p || !p->valid)
@@ -478,15 +462,6 @@ static enum fault admit(struct s2s_in *in, struct stanza *s)
     in->stanzas_in++;
     stanza_set_domains(s, from_domain, to_domain);
     return FAULT_NONE;
-}
-
-/* ROUTE-10. */
-static bool bad_request(const struct stanza *s)
-{
-    if (s->kind != STANZA_IQ)
-        return false;
-    return s->type == STANZA_TYPE_NONE || s->type == STANZA_TYPE_OTHER || !s->id.len ||
-           s->flags & STANZA_BAD_IQ;
 }
 
 static void take_stanza(struct s2s_in *in, struct stanza *s, bool too_big)
@@ -501,10 +476,11 @@ static void take_stanza(struct s2s_in *in, struct stanza *s, bool too_big)
     site_wake(in->site);
     if (too_big)
         router_refuse(&in->site->router, s, ROUTER_S2S, BOUNCE_TOO_BIG, slice_none());
-    else if (bad_request(s))
+    else if (entrance_bad_request(s))
         router_refuse(&in->site->router, s, ROUTER_S2S, BOUNCE_BAD_REQUEST, slice_none());
     else
-        router_accept(&in->site->router, s, ROUTER_S2S, &in->source);
+        router_accept(&in->site->router, s, ROUTER_S2S, &in->entrance.source);
+    entrance_check_memory(&in->entrance);
 }
 
 static void on_stanza(void *arg, struct stanza *s)
@@ -577,8 +553,7 @@ static void on_closed(void *arg, const struct stream_end *end)
     in->stream = NULL;
     judgement_cancel(in->judgement);
     let_go_pairs(in);
-    source_fini(&in->source);
-    timer_stop(&in->pause_timer);
+    entrance_fini(&in->entrance);
     site_remove(in->site, &in->link);
     mem_free(in->from);
     mem_free(in->to);
@@ -595,33 +570,6 @@ static const struct stream_handler stream_handler = {
     .ending = on_ending,
     .closed = on_closed,
 };
-
-/* --- pressure --- */
-
-static void source_pause(struct source *src)
-{
-    struct s2s_in *in = LIST_ENTRY(src, struct s2s_in, source);
-
-    counter_add(loop_counters(in->site->loop), COUNTER_PAUSES, 1);
-    stream_pause(in->stream);
-    timer_start(&in->pause_timer, in->site->router.limits.pause_ms);
-}
-
-static void source_resume(struct source *src)
-{
-    struct s2s_in *in = LIST_ENTRY(src, struct s2s_in, source);
-
-    counter_add(loop_counters(in->site->loop), COUNTER_PAUSED_MS,
-                loop_now_ms(in->site->loop) - src->paused_since_ms);
-    timer_stop(&in->pause_timer);
-    if (!in->site->reading_stopped)
-        stream_resume(in->stream);
-}
-
-static void on_pause_over(struct timer *t)
-{
-    source_release(&LIST_ENTRY(t, struct s2s_in, pause_timer)->source);
-}
 
 /* --- life --- */
 
@@ -641,7 +589,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->idle_ms = loop_now_ms(in->site->loop) - stream_last_stanza_ms(in->stream);
     row->pairs_count = in->valid_count;
     row->stanzas_in = in->stanzas_in;
-    row->paused = source_paused(&in->source);
+    row->paused = source_paused(&in->entrance.source);
 }
 
 static void link_close(struct link *l, enum fault why)
@@ -671,12 +619,12 @@ void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool dire
     in->direct = direct;
     in->since_ms = loop_now_ms(site->loop);
     map_init(&in->pairs, site->router.seed);
-    source_init(&in->source, source_pause, source_resume);
-    timer_init(&in->pause_timer, site->loop, on_pause_over);
+    entrance_init(&in->entrance, site);
     if (stream_adopt(site->loop, fd, peer, tls, &o, &stream_handler, in, &in->stream)) {
         seat_settle_address(site->seat, peer);
         mem_free(in);
         return;
     }
+    in->entrance.stream = in->stream;
     site_add(site, &in->link, LINK_S2S_IN, &link_ops);
 }

@@ -178,6 +178,9 @@ static void on_tick(struct timer *t)
     uint64_t now = loop_now_ms(s->loop);
     bool busy = router_tick(&s->router, on_hang);
 
+    if (!mem_over(s->memory))
+        gate_open(&s->memory_gate);
+    busy |= !list_empty(&s->memory_gate.sources);
     if (now - s->slow_tick_ms >= 1000) { /* a walk over all: once a second is enough */
         s->slow_tick_ms = now;
         check_links(s);
@@ -312,6 +315,7 @@ void site_init(struct site *s, const struct site_options *o)
     s->next_id = o->next_id;
     s->memory = o->memory;
     list_init(&s->links);
+    gate_init(&s->memory_gate);
     random_fill(loop_random(o->loop), seed, sizeof(seed));
     map_init(&s->pairs, seed);
     map_init(&s->instances, seed);
@@ -319,7 +323,7 @@ void site_init(struct site *s, const struct site_options *o)
                    loop_now_ms(o->loop));
     timer_init(&s->tick, o->loop, on_tick);
     router_init(&s->router, &router_ops, s, o->worker, o->worker_count, o->route_seed,
-                loop_counters(o->loop), &o->settings->queue);
+                loop_counters(o->loop), o->memory, &o->settings->queue);
     router_configure(&s->router, &o->settings->queue, o->settings->rules,
                      o->settings->component_count);
     s->seat = seat_open(o->desk, o->loop, o->worker);

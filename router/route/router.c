@@ -13,6 +13,7 @@ static void count_in(struct router *r, const struct stanza *s, enum router_link 
 
     counter_add(r->counters, (enum counter_cell)(first + s->kind), 1);
     atomic_fetch_add_explicit(&r->held_count, 1, memory_order_relaxed);
+    mem_charge(r->memory, stanza_cost(s));
 }
 
 static void count_out(struct router *r, const struct stanza *s, enum fate fate, enum bounce why)
@@ -33,6 +34,7 @@ static void count_out(struct router *r, const struct stanza *s, enum fate fate, 
     else
         counter_add_to(r->counters, DROPPED, why, 1);
     atomic_fetch_sub_explicit(&r->held_count, 1, memory_order_relaxed);
+    mem_discharge(r->memory, stanza_cost(s));
 }
 
 /* --- the end of a stanza --- */
@@ -401,7 +403,7 @@ static const struct outq_ops held_ops = {held_kick, held_fate};
 
 void router_init(struct router *r, const struct router_ops *ops, void *arg, unsigned worker,
                  unsigned worker_count, const uint64_t seed[2], struct counters *counters,
-                 const struct outq_limits *limits)
+                 struct mem_budget *memory, const struct outq_limits *limits)
 {
     memset(r, 0, sizeof(*r));
     r->ops = ops;
@@ -411,6 +413,7 @@ void router_init(struct router *r, const struct router_ops *ops, void *arg, unsi
     r->seed[0] = seed[0];
     r->seed[1] = seed[1];
     r->counters = counters;
+    r->memory = memory;
     r->limits = *limits;
     list_init(&r->queues);
     list_init(&r->lanes);
