@@ -21,7 +21,7 @@ struct peer {
     bool up;
     bool ended;
     bool notified;
-    bool finish; /* close when all is written */
+    bool finish; /* FIN when all is written; close when they did, too */
     enum err error;
     struct byteq in;  /* plain */
     struct byteq out; /* for the wire */
@@ -211,6 +211,8 @@ static void move(struct event *ev)
         read_in(p);
     write_out(p);
     if (p->finish && !byteq_len(&p->out))
+        tcp_shutdown(p->tcp);
+    if (p->finish && (p->ended || p->error))
         close_tcp(p, false);
 }
 
