@@ -25,6 +25,8 @@ struct dns_question {
     uint16_t id;
 };
 
+/* A name that can be asked: labels of letters, digits, '-' and '_', 253 bytes at most. */
+bool dns_is_name(struct slice text);
 /* Mixes the case of letters by chance: an answer must repeat it (0x20). */
 void dns_mix_case(char *name, struct random *rnd);
 /* RD, AD and EDNS0 with DO. Bytes written, or ERR_LIMIT/ERR_SYNTAX for a name that is none. */

@@ -53,6 +53,14 @@ static enum err name_to_wire(struct slice text, unsigned char wire[DNSWALK_NAME_
     return OK;
 }
 
+bool dns_is_name(struct slice text)
+{
+    unsigned char wire[DNSWALK_NAME_BYTES_MAX];
+    size_t len;
+
+    return !name_to_wire(text, wire, &len);
+}
+
 /* Lower-case text without final dot, in the arena; false if a label is none of ours. ldns has
  * taken the pointers out. The root is "". */
 static bool name_from_rdf(const ldns_rdf *name, struct arena *arena, struct slice *ret_text)
