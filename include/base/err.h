@@ -14,7 +14,7 @@
 
 enum err {
     OK = 0,
-#define ERR(name, text) ERR_##name,
+#define ERR(name, word, text) ERR_##name,
 #include "base/err.def"
 #undef ERR
     ERR_MAX

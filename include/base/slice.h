@@ -75,6 +75,11 @@ bool slice_to_u64(struct slice s, uint64_t max, uint64_t *ret_value);
 /* Copies into a C string of `size` bytes; false (and an empty string) when it does not fit
  * or holds a NUL byte. */
 bool slice_to_cstr(struct slice s, char *buf, size_t size);
+/* Length of the valid UTF-8 sequence at the start of `s`, or 0. */
+size_t slice_utf8_first(struct slice s);
+/* One sequence that would move, hide or turn around what stands beside it on a screen: controls
+ * (C0, DEL, C1), line and paragraph separators, bidirectional embeddings. */
+bool slice_is_control(struct slice sequence);
 /* Valid UTF-8: no overlong form, no surrogate, nothing above U+10FFFF. */
 bool slice_is_utf8(struct slice s);
 

@@ -24,7 +24,7 @@ struct trail {
 
 void trail_init(struct trail *t);
 void trail_fini(struct trail *t);
-/* `t` may be NULL: nobody listens. Control characters become '?'. */
+/* `t` may be NULL: nobody listens. Control characters and bytes that are no UTF-8 become '?'. */
 void trail_add(struct trail *t, uint64_t now_ms, const char *format, ...) PRINTF(3, 4);
 
 #endif

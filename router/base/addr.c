@@ -49,6 +49,21 @@ enum err addr_parse(struct slice text, uint16_t default_port, struct addr *ret_a
     return addr_parse_ip(host, (uint16_t)port, ret_addr);
 }
 
+/* "::ffff:10.0.0.0/104" is 10.0.0.0/8: mapped addresses are compared as IPv4. */
+static enum err unmap(struct addr_net *net)
+{
+    struct in_addr ip;
+
+    if (net->bits < 96)
+        return ERR_SYNTAX; /* it would span both families */
+    memcpy(&ip, net->base.v6.sin6_addr.s6_addr + 12, sizeof(ip));
+    memset(&net->base, 0, sizeof(net->base));
+    net->base.v4.sin_family = AF_INET;
+    net->base.v4.sin_addr = ip;
+    net->bits -= 96;
+    return OK;
+}
+
 enum err addr_net_parse(struct slice text, struct addr_net *ret_net)
 {
     size_t bar = slice_find(text, '/');
@@ -63,6 +78,8 @@ enum err addr_net_parse(struct slice text, struct addr_net *ret_net)
     if (bar < text.len && !slice_to_u64(slice_from_offset(text, bar + 1), most, &bits))
         return ERR_SYNTAX;
     net.bits = (unsigned)bits;
+    if (most == 128 && IN6_IS_ADDR_V4MAPPED(&net.base.v6.sin6_addr) && unmap(&net))
+        return ERR_SYNTAX;
     *ret_net = net;
     return OK;
 }
@@ -92,7 +109,8 @@ bool addr_net_has(const struct addr_net *net, const struct addr *a)
         return false;
     if (memcmp(base.ptr, ip.ptr, whole))
         return false;
-    return !rest || ((unsigned char)base.ptr[whole] & mask) == ((unsigned char)ip.ptr[whole] & mask);
+    return !rest ||
+           ((unsigned char)base.ptr[whole] & mask) == ((unsigned char)ip.ptr[whole] & mask);
 }
 
 bool addr_same_ip(const struct addr *a, const struct addr *b)

@@ -7,8 +7,9 @@ uint64_t backoff_fail(struct backoff *b, struct random *rnd, uint64_t now_ms, ui
     uint64_t floor;
     uint64_t wait;
 
-    for (uint32_t i = 0; i < b->failures_count && ceiling < most_ms; i++)
-        ceiling *= 2;
+    /* 63 doublings pass any number but 0 */
+    for (uint32_t i = 0; i < b->failures_count && i < 63 && ceiling < most_ms; i++)
+        ceiling = ceiling > most_ms / 2 ? most_ms : ceiling * 2;
     if (ceiling > most_ms)
         ceiling = most_ms;
     if (b->failures_count < UINT32_MAX)

@@ -15,27 +15,36 @@ void byteq_fini(struct byteq *q)
     byteq_init(q);
 }
 
+/* Moves what is there into a buffer that fits `n` more. It leaves half as much room again as it
+ * moves, so that a long queue whose front and end move by little is not moved each time. */
+static void resize(struct byteq *q, size_t n)
+{
+    size_t len = byteq_len(q);
+    size_t spare = n > len / 2 ? n : len / 2;
+    size_t room = q->room ? q->room : BYTEQ_MIN_BYTES;
+    char *data;
+
+    assert(n < SIZE_MAX / 4);
+    while (room - len < spare)
+        room *= 2;
+    data = mem_alloc(room);
+    if (len)
+        memcpy(data, q->data + q->from, len);
+    mem_free(q->data);
+    q->data = data;
+    q->room = room;
+}
+
 char *byteq_reserve(struct byteq *q, size_t n)
 {
     size_t len = byteq_len(q);
 
-    if (q->room - q->to >= n)
+    if (q->data && q->room - q->to >= n)
         return q->data + q->to;
-    if (q->from >= len && q->room - len >= n) {
+    if (q->from >= len && q->room - len >= n && q->data)
         memcpy(q->data, q->data + q->from, len); /* from >= len: the two do not overlap */
-    } else {
-        size_t room = q->room ? q->room : BYTEQ_MIN_BYTES;
-        char *data;
-
-        while (room - len < n)
-            room *= 2;
-        data = mem_alloc(room);
-        if (len)
-            memcpy(data, q->data + q->from, len);
-        mem_free(q->data);
-        q->data = data;
-        q->room = room;
-    }
+    else
+        resize(q, n);
     q->from = 0;
     q->to = len;
     return q->data + q->to;

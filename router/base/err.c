@@ -3,11 +3,11 @@
 #include <errno.h>
 
 static const struct {
-    const char *name;
+    const char *word;
     const char *text;
 } rows[ERR_MAX] = {
     [OK] = {"ok", "no error"},
-#define ERR(name, text) [ERR_##name] = {#name, text},
+#define ERR(name, word, text) [ERR_##name] = {word, text},
 #include "base/err.def"
 #undef ERR
 };
@@ -21,7 +21,7 @@ const char *err_text(enum err e)
 const char *err_name(enum err e)
 {
     assert((unsigned)e < ERR_MAX);
-    return rows[e].name;
+    return rows[e].word;
 }
 
 enum err err_from_errno(int err_no)
@@ -32,12 +32,15 @@ enum err err_from_errno(int err_no)
     case EAGAIN:
         return ERR_AGAIN;
     case ECONNRESET:
+    case ECONNABORTED:
     case EPIPE:
         return ERR_RESET;
     case ECONNREFUSED:
         return ERR_REFUSED;
     case EHOSTUNREACH:
     case ENETUNREACH:
+    case ENETDOWN:
+    case EHOSTDOWN:
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
         return ERR_UNREACHABLE;
@@ -51,6 +54,7 @@ enum err err_from_errno(int err_no)
     case EPERM:
         return ERR_DENIED;
     case ENOMEM:
+    case ENOBUFS:
         return ERR_MEMORY;
     case EMFILE:
     case ENFILE:

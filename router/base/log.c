@@ -74,40 +74,50 @@ static bool is_plain(struct slice s)
     return true;
 }
 
-/* Length of the UTF-8 sequence at the start of `s` if it is valid, else 0. */
-static size_t utf8_at(struct slice s)
+/* A sequence that must not reach a terminal or a reader of lines, as its code point. */
+static void put_escaped(struct out *o, struct slice sequence)
 {
-    for (size_t n = 1; n <= 4 && n <= s.len; n++)
-        if (slice_is_utf8(slice_sub(s, 0, n)))
-            return n;
-    return 0;
+    const unsigned char *p = (const unsigned char *)sequence.ptr;
+    unsigned code = p[0];
+    char buf[8];
+
+    if (sequence.len == 2)
+        code = (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu);
+    else if (sequence.len == 3)
+        code = (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu);
+    snprintf(buf, sizeof(buf), "\\u%04x", code);
+    put_text(o, buf);
 }
 
 static void put_quoted(struct out *o, struct slice s)
 {
     put_char(o, '"');
-    for (size_t i = 0; i < s.len;) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        size_t n = c < 0x80 ? 1 : utf8_at(slice_from_offset(s, i));
-        char buf[8];
+    while (s.len) {
+        size_t n = slice_utf8_first(s);
+        struct slice sequence = slice_sub(s, 0, n);
 
-        if (o->end - o->at < 8)
-            return; /* log_format_line closes the line */
-        if (c == '"' || c == '\\') {
-            put_char(o, '\\');
-            put_char(o, (char)c);
-        } else if (c < ' ' || c == 0x7f) {
-            snprintf(buf, sizeof(buf), "\\u%04x", c);
-            put_text(o, buf);
-        } else if (n == 0) {
+        if (n == 0)
             put_text(o, "\\ufffd");
-            n = 1;
-        } else {
-            put(o, s.ptr + i, n);
+        else if (slice_is_control(sequence))
+            put_escaped(o, sequence);
+        else {
+            if (s.ptr[0] == '"' || s.ptr[0] == '\\')
+                put_char(o, '\\');
+            put(o, sequence.ptr, n);
         }
-        i += n;
+        s = slice_from_offset(s, n ? n : 1);
     }
     put_char(o, '"');
+}
+
+/* The end of what is shown of a long value, not inside a character. */
+static size_t cut_at(struct slice text)
+{
+    size_t n = LOG_VALUE_BYTES_MAX;
+
+    for (int i = 0; i < 3 && (text.ptr[n] & 0xC0) == 0x80; i++)
+        n--;
+    return n;
 }
 
 static void put_value(struct out *o, const struct log_field *f, bool json)
@@ -122,9 +132,11 @@ static void put_value(struct out *o, const struct log_field *f, bool json)
         return;
     }
     if (text.len > LOG_VALUE_BYTES_MAX) {
-        memcpy(cut, text.ptr, LOG_VALUE_BYTES_MAX);
-        memcpy(cut + LOG_VALUE_BYTES_MAX, "...", 3);
-        text = slice_make(cut, LOG_VALUE_BYTES_MAX + 3);
+        size_t n = cut_at(text);
+
+        memcpy(cut, text.ptr, n);
+        memcpy(cut + n, "...", 3);
+        text = slice_make(cut, n + 3);
     }
     if (!json && is_plain(text))
         put(o, text.ptr, text.len);
@@ -170,8 +182,8 @@ void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields, size_t n)
 {
     char line[LOG_LINE_BYTES_MAX];
-    enum log_format format = (enum log_format)atomic_load_explicit(&log->sink->format,
-                                                                   memory_order_relaxed);
+    enum log_format format =
+        (enum log_format)atomic_load_explicit(&log->sink->format, memory_order_relaxed);
     size_t len = log_format_line(line, sizeof(line), format, log->wall_us(log->arg), level, event,
                                  fields, n);
 

@@ -133,8 +133,6 @@ void map_add(struct map *m, struct slice key, void *value)
     struct map_slot entry = {siphash(m->seed, key), key, value};
 
     assert(value && !lookup(m, key, entry.hash));
-    if (!entry.key.ptr)
-        entry.key.ptr = ""; /* an empty key is a key */
     if (!m->room)
         resize(m, MAP_MIN_ROOM);
     else if ((m->used + 1) * 4 > m->room * 3)

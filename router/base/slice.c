@@ -90,28 +90,28 @@ bool slice_to_cstr(struct slice s, char *buf, size_t size)
     return true;
 }
 
-/* Length of the well-formed sequence at `p`, or 0. Unicode 15, table 3-7. */
-static size_t utf8_sequence(const unsigned char *p, size_t n)
+/* Unicode 15, table 3-7. */
+size_t slice_utf8_first(struct slice s)
 {
-    unsigned char c = p[0];
+    const unsigned char *p = (const unsigned char *)s.ptr;
     unsigned char low = 0x80;
     unsigned char high = 0xBF;
     size_t len;
 
-    if (c < 0x80)
+    if (s.len == 0 || (p[0] >= 0x80 && p[0] < 0xC2) || p[0] > 0xF4)
+        return 0;
+    if (p[0] < 0x80)
         return 1;
-    if (c < 0xC2 || c > 0xF4)
+    len = p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+    if (s.len < len)
         return 0;
-    len = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-    if (n < len)
-        return 0;
-    if (c == 0xE0)
+    if (p[0] == 0xE0)
         low = 0xA0;
-    else if (c == 0xED)
+    else if (p[0] == 0xED)
         high = 0x9F;
-    else if (c == 0xF0)
+    else if (p[0] == 0xF0)
         low = 0x90;
-    else if (c == 0xF4)
+    else if (p[0] == 0xF4)
         high = 0x8F;
     if (p[1] < low || p[1] > high)
         return 0;
@@ -121,16 +121,28 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
     return len;
 }
 
+bool slice_is_control(struct slice sequence)
+{
+    const unsigned char *p = (const unsigned char *)sequence.ptr;
+
+    if (sequence.len == 1)
+        return p[0] < ' ' || p[0] == 0x7F;
+    if (sequence.len == 2)
+        return p[0] == 0xC2 && p[1] < 0xA0;
+    if (sequence.len != 3 || p[0] != 0xE2)
+        return false;
+    return (p[1] == 0x80 && p[2] >= 0xA8 && p[2] <= 0xAE) || /* U+2028 to U+202E */
+           (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9);   /* U+2066 to U+2069 */
+}
+
 bool slice_is_utf8(struct slice s)
 {
-    const unsigned char *p = (const unsigned char *)s.ptr;
-
-    for (size_t i = 0; i < s.len;) {
-        size_t n = utf8_sequence(p + i, s.len - i);
+    while (s.len) {
+        size_t n = slice_utf8_first(s);
 
         if (!n)
             return false;
-        i += n;
+        s = slice_from_offset(s, n);
     }
     return true;
 }

@@ -26,6 +26,22 @@ static void forget_one(struct trail *t)
     t->left_out++;
 }
 
+/* Peers' words are in it, and it ends on a terminal or in JSON: valid UTF-8, no controls. */
+static void make_printable(char *text)
+{
+    struct slice s = slice_from(text);
+
+    while (s.len) {
+        size_t n = slice_utf8_first(s);
+        size_t step = n ? n : 1;
+
+        if (n == 0 || slice_is_control(slice_sub(s, 0, n)))
+            memset(text, '?', step);
+        text += step;
+        s = slice_from_offset(s, step);
+    }
+}
+
 void trail_add(struct trail *t, uint64_t now_ms, const char *format, ...)
 {
     char text[TRAIL_STEP_BYTES_MAX];
@@ -36,9 +52,7 @@ void trail_add(struct trail *t, uint64_t now_ms, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
+    make_printable(text);
     if (t->count == TRAIL_STEPS_MAX)
         forget_one(t);
     t->steps[t->count].at_ms = now_ms;
