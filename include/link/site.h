@@ -19,12 +19,23 @@ const char *link_kind_word(enum link_kind k);
 struct link;
 struct link_row;
 
+/* A pair of an inbound stream. */
+struct link_pair_row {
+    struct slice local, remote;
+    bool valid; /* else its key is being checked */
+    enum method method;
+    uint64_t stanzas_count;
+};
+typedef void link_pair_fn(void *arg, const struct link_pair_row *row);
+
 struct link_ops {
     void (*describe)(const struct link *l, struct link_row *row);
     /* A polite end with that fault (FAULT_NONE: a plain close). */
     void (*close)(struct link *l, enum fault why);
     /* Drain: nothing more is read. NULL: it brings no stanzas. */
     void (*stop_reading)(struct link *l);
+    /* The pairs of an inbound stream; NULL: it has none of its own. */
+    void (*walk_pairs)(const struct link *l, link_pair_fn *fn, void *arg);
 };
 
 /* Embedded in each link; in site->links from opening to closing. */
@@ -48,6 +59,7 @@ struct link_row {
     struct addr peer;
     bool tls;
     bool direct_tls;
+    size_t tls_bytes; /* memory of its session, an estimate */
     const struct verdict *verdict; /* or NULL */
     uint64_t since_ms;
     uint64_t idle_ms;

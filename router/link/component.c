@@ -445,6 +445,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->local = pattern_of(c);
     row->peer = *conn_peer(stream_conn(c->stream));
     row->tls = c->tls;
+    row->tls_bytes = stream_tls(c->stream) ? tls_memory(stream_tls(c->stream)) : 0;
     row->since_ms = loop_now_ms(c->site->loop) - c->since_ms;
     row->idle_ms = loop_now_ms(c->site->loop) - stream_last_stanza_ms(c->stream);
     row->stanzas_in = c->stanzas_in;
@@ -485,7 +486,7 @@ static void link_stop_reading(struct link *l)
     stream_pause(LIST_ENTRY(l, struct component, link)->stream);
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading};
+static const struct link_ops link_ops = {describe, link_close, link_stop_reading, NULL};
 
 /* A component whose rule went is closed; a changed secret counts from its next connection. */
 void components_configure(struct site *site)

@@ -583,6 +583,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->remote = text_of(in->from);
     row->peer = *conn_peer(stream_conn(in->stream));
     row->tls = in->secured;
+    row->tls_bytes = stream_tls(in->stream) ? tls_memory(stream_tls(in->stream)) : 0;
     row->direct_tls = in->direct;
     row->verdict = &in->verdict;
     row->since_ms = loop_now_ms(in->site->loop) - in->since_ms;
@@ -607,7 +608,20 @@ static void link_stop_reading(struct link *l)
     stream_pause(LIST_ENTRY(l, struct s2s_in, link)->stream);
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading};
+static void walk_pairs(const struct link *l, link_pair_fn *fn, void *arg)
+{
+    const struct s2s_in *in = LIST_ENTRY(l, struct s2s_in, link);
+    const struct in_pair *p;
+    size_t pos = 0;
+
+    while ((p = map_next(&in->pairs, &pos))) {
+        struct link_pair_row row = {p->to, p->from, p->valid, p->method, p->stanzas_count};
+
+        fn(arg, &row);
+    }
+}
+
+static const struct link_ops link_ops = {describe, link_close, link_stop_reading, walk_pairs};
 
 void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool direct)
 {

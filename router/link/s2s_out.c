@@ -463,8 +463,10 @@ static void describe(const struct link *l, struct link_row *row)
     row->verdict = &o->verdict;
     row->pairs_count = o->state == S2S_OUT_OPEN;
     row->stanzas_out = o->stanzas_out;
-    if (o->stream)
-        row->peer = *conn_peer(stream_conn(o->stream));
+    if (!o->stream)
+        return;
+    row->peer = *conn_peer(stream_conn(o->stream));
+    row->tls_bytes = stream_tls(o->stream) ? tls_memory(stream_tls(o->stream)) : 0;
 }
 
 static void link_close(struct link *l, enum fault why)
@@ -472,7 +474,7 @@ static void link_close(struct link *l, enum fault why)
     s2s_out_close(LIST_ENTRY(l, struct s2s_out, link), why);
 }
 
-static const struct link_ops link_ops = {describe, link_close, NULL};
+static const struct link_ops link_ops = {describe, link_close, NULL, NULL};
 
 struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice to,
                              const struct s2s_out_handler *h, void *arg)
