@@ -12,11 +12,13 @@
 
 #define ACKMAP_MARKS 16
 
+struct ackmark {
+    uint64_t wire;
+    uint64_t plain;
+};
+
 struct ackmap {
-    struct {
-        uint64_t wire;
-        uint64_t plain;
-    } mark[ACKMAP_MARKS];
+    struct ackmark mark[ACKMAP_MARKS];
     unsigned count;
     uint64_t step; /* of `wire`, between two marks at least; the last is moved until it has it */
 };
@@ -29,54 +31,31 @@ static inline void ackmap_thin(struct ackmap *m)
         m->mark[i] = m->mark[2 * i + 1]; /* the later of two: it vouches for both */
 }
 
-static inline void ackmap_add(struct ackmap *m, uint64_t wire, uint64_t plain)
+static inline void ackmap_add(struct ackmap *m, struct ackmark mark)
 {
     if (m->count == ACKMAP_MARKS)
         ackmap_thin(m);
-    if (m->count < 2 || wire - m->mark[m->count - 2].wire > m->step)
+    if (m->count < 2 || mark.wire - m->mark[m->count - 2].wire > m->step)
         m->count++;
-    m->mark[m->count - 1].wire = wire;
-    m->mark[m->count - 1].plain = plain;
+    m->mark[m->count - 1] = mark;
 }
 
-/* Marks that `wire` bytes cover. */
-static inline unsigned ackmap_covered(const struct ackmap *m, uint64_t wire)
-{
-    unsigned n = 0;
-
-    while (n < m->count && m->mark[n].wire <= wire)
-        n++;
-    return n;
-}
-
-/* The plain bytes that are there with `wire` ones, or `least` if no mark says more. */
-static inline uint64_t ackmap_plain(const struct ackmap *m, uint64_t wire, uint64_t least)
-{
-    unsigned n = ackmap_covered(m, wire);
-
-    return n && m->mark[n - 1].plain > least ? m->mark[n - 1].plain : least;
-}
-
-/* The same, and forgets the marks passed. */
+/* The plain bytes that are there with `wire` ones, or `least` if no mark says more; forgets the
+ * marks passed. */
 static inline uint64_t ackmap_pass(struct ackmap *m, uint64_t wire, uint64_t least)
 {
-    unsigned n = ackmap_covered(m, wire);
-    uint64_t plain = ackmap_plain(m, wire, least);
+    unsigned n = 0;
+    uint64_t plain = least;
 
+    for (; n < m->count && m->mark[n].wire <= wire; n++)
+        plain = m->mark[n].plain;
     if (n == 0)
-        return plain;
+        return least;
     m->count -= n;
     memmove(m->mark, m->mark + n, m->count * sizeof(m->mark[0]));
     if (m->count < ACKMAP_MARKS / 4)
         m->step /= 2; /* less is under way: look closer again */
     return plain;
-}
-
-/* What is past `wire`, which brought `plain`, will never be sent. */
-static inline void ackmap_cut(struct ackmap *m, uint64_t wire, uint64_t plain)
-{
-    m->count = ackmap_covered(m, wire);
-    ackmap_add(m, wire, plain);
 }
 
 #endif

@@ -22,6 +22,10 @@ enum conn_life { CONN_ALIVE, CONN_DYING, CONN_CLOSING };
  * record was thrown away, so that no later one would make sense to the peer. */
 enum conn_output { OUT_OPEN, OUT_FINISHING, OUT_FINISHED, OUT_MUTE };
 
+/* Records encrypted ahead of the kernel at most, of 16 KiB: what is still plain can be kept back
+ * by a deadline. */
+#define CONN_RECORDS_AHEAD 4
+
 struct conn {
     struct loop *loop;
     struct sock *sock;
@@ -53,8 +57,11 @@ struct conn {
     uint64_t acked;   /* of these, in the peer's kernel */
     uint64_t told_flushed;
     uint64_t told_acked;
-    uint64_t sent; /* bytes on the wire, TLS and all */
-    struct ackmap marks;
+    uint64_t sent;                            /* bytes on the wire, TLS and all */
+    struct ackmark ahead[CONN_RECORDS_AHEAD]; /* the records not quite in the kernel */
+    unsigned ahead_count;
+    struct ackmap marks; /* of what is in the kernel */
+    uint64_t asked_ms;   /* when the kernel was asked for acknowledgements */
 
     struct task flush;   /* deferred: everything of a turn goes out together */
     struct task work;    /* posted: what a call of the owner left to do */
@@ -76,6 +83,8 @@ void conn_close_if_done(struct conn *c);
 
 /* conn_out.c */
 void conn_run_flush(struct task *t);
+/* Storage for a queue that is about to be filled. */
+void conn_lend(struct conn *c, struct byteq *q);
 /* As far as the kernel takes it, without telling anybody; FIN when that was all. */
 void conn_last_words(struct conn *c);
 void conn_count_acks(struct conn *c);

@@ -6,16 +6,23 @@
 #ifndef LOOP_CONN_POOL_H
 #define LOOP_CONN_POOL_H
 
+#include "base/byteq.h"
 #include "loop/timer.h"
 
 /* One event of one connection reads this much at most: the others wait no longer than that. */
 #define CONN_READ_BYTES 65536
+/* Storage of output queues that ran empty, for the next one that fills: a busy loop turns without
+ * asking the allocator, which would give such sizes back to the system each time. */
+#define CONN_SPARES          8
+#define CONN_SPARE_BYTES_MAX 262144
 
 struct conn_pool {
     struct list watched; /* connections with unacknowledged bytes, or kept back by a deadline */
     struct timer sweep;  /* runs while somebody is watched */
     char *cipher;        /* CONN_READ_BYTES, as read from the socket; allocated at first use */
     char *plain;         /* CONN_READ_BYTES, decrypted */
+    struct byteq spare[CONN_SPARES];
+    size_t spare_count;
 };
 
 /* For the two loops only: after the timers are there, before they go. */

@@ -79,6 +79,9 @@ struct slice tls_sni(const struct tls *t);
 const char *tls_error(const struct tls *t);
 /* The peer's certificate, or NULL when it showed none. Counted; the caller unrefs (certid.h). */
 struct cert *tls_peer_cert(struct tls *t);
+/* The verdict is made: the peer's chain gives its memory back (some 4 KiB a certificate), and
+ * tls_peer_cert says NULL from now on. Certs taken before stay what they are. */
+void tls_forget_peer(struct tls *t);
 size_t tls_memory(const struct tls *t); /* an estimate, for memory_bytes */
 
 #endif

@@ -397,16 +397,17 @@ struct tls *conn_tls(struct conn *c)
     return c->tls;
 }
 
+struct byteq *conn_out(struct conn *c)
+{
+    conn_lend(c, &c->plain);
+    return &c->plain;
+}
+
 void conn_write(struct conn *c, struct slice plain)
 {
     assert(c->output == OUT_OPEN || c->output == OUT_MUTE || c->life != CONN_ALIVE);
-    byteq_append(&c->plain, plain);
+    byteq_append(conn_out(c), plain);
     conn_touch(c);
-}
-
-struct byteq *conn_out(struct conn *c)
-{
-    return &c->plain;
 }
 
 void conn_touch(struct conn *c)
@@ -472,7 +473,7 @@ void conn_discard_output(struct conn *c)
     if (!out || byteq_len(out) == 0)
         return;
     byteq_fini(out);
-    ackmap_cut(&c->marks, c->sent, c->flushed);
+    c->ahead_count = 0;
     c->output = OUT_MUTE;
     c->blocked = c->gated = false;
     conn_update_want(c);

@@ -1,8 +1,6 @@
 #include "loop/conn_inner.h"
 
-/* Encrypted ahead of the kernel at most: what is still plain can be kept back by a deadline. */
-#define CIPHER_AHEAD_BYTES 65536
-#define RECORD_BYTES       16384
+#define RECORD_BYTES 16384
 /* Acknowledgements make no event: ask again this often while some are missing. */
 #define SWEEP_MS 20
 /* Asked in one sweep, so that very many slow peers cost latency of custody, not the loop. */
@@ -16,15 +14,28 @@ void conn_count_acks(struct conn *c)
 
     if (c->acked == c->flushed)
         return;
+    c->asked_ms = loop_now_ms(c->loop);
     unacked = sock_unacked(c->sock);
     if (unacked < c->sent) /* a FIN counts, too */
         c->acked = ackmap_pass(&c->marks, c->sent - unacked, c->acked);
 }
 
-static void count_sent(struct conn *c, size_t n)
+static void count_flushed(struct conn *c, struct ackmark mark)
 {
+    c->flushed = mark.plain;
+    ackmap_add(&c->marks, mark);
+}
+
+/* A record that is not complete is nothing to the peer: it counts with its last byte. */
+static void count_cipher(struct conn *c, size_t n)
+{
+    unsigned done = 0;
+
     c->sent += n;
-    c->flushed = ackmap_plain(&c->marks, c->sent, c->flushed);
+    while (done < c->ahead_count && c->ahead[done].wire <= c->sent)
+        count_flushed(c, c->ahead[done++]);
+    c->ahead_count -= done;
+    memmove(c->ahead, c->ahead + done, c->ahead_count * sizeof(c->ahead[0]));
 }
 
 static void tell_drained(struct conn *c)
@@ -109,6 +120,33 @@ void conn_pool_fini(struct conn_pool *p)
     timer_stop(&p->sweep);
     mem_free(p->cipher);
     mem_free(p->plain);
+    while (p->spare_count > 0)
+        byteq_fini(&p->spare[--p->spare_count]);
+}
+
+void conn_lend(struct conn *c, struct byteq *q)
+{
+    struct conn_pool *p = loop_conns(c->loop);
+
+    if (!q->data && p->spare_count > 0)
+        *q = p->spare[--p->spare_count];
+}
+
+/* Takes from the front; the storage of a queue that ran empty goes to whoever fills next:
+ * thousands of connections wait for their next stanza, and none of them keeps a buffer. */
+static void take(struct conn *c, struct byteq *q, size_t n)
+{
+    struct conn_pool *p = loop_conns(c->loop);
+
+    if (n < byteq_len(q)) {
+        byteq_take(q, n);
+    } else if (p->spare_count < CONN_SPARES && q->room <= CONN_SPARE_BYTES_MAX) {
+        q->from = q->to = 0;
+        p->spare[p->spare_count++] = *q;
+        byteq_init(q);
+    } else {
+        byteq_fini(q);
+    }
 }
 
 /* --- out ------------------------------------------------------------------------------------- */
@@ -139,12 +177,12 @@ static enum err push_clear(struct conn *c)
         e = sock_write(c->sock, slice_sub(byteq_slice(&c->plain), 0, len), &n);
         if (e)
             return e;
-        byteq_take(&c->plain, n);
+        take(c, &c->plain, n);
         c->taken += n;
         if (c->transport == CONN_SHAKING)
             c->clear_left -= n;
-        ackmap_add(&c->marks, c->sent + n, c->taken);
-        count_sent(c, n);
+        c->sent += n;
+        count_flushed(c, (struct ackmark){c->sent, c->taken});
     }
     return OK;
 }
@@ -161,8 +199,8 @@ static enum err push_cipher(struct conn *c)
         e = sock_write(c->sock, byteq_slice(out), &n);
         if (e)
             return e;
-        byteq_take(out, n);
-        count_sent(c, n);
+        take(c, out, n);
+        count_cipher(c, n);
     }
     return OK;
 }
@@ -173,15 +211,16 @@ static enum err encrypt(struct conn *c)
     size_t n;
     enum err e;
 
-    while (byteq_len(&c->plain) > 0 && byteq_len(out) < CIPHER_AHEAD_BYTES) {
+    conn_lend(c, out);
+    while (byteq_len(&c->plain) > 0 && c->ahead_count < CONN_RECORDS_AHEAD) {
         if (!may_write(c))
             return ERR_DENIED;
         e = tls_write(c->tls, slice_sub(byteq_slice(&c->plain), 0, RECORD_BYTES), &n);
         if (e)
             return e;
-        byteq_take(&c->plain, n);
+        take(c, &c->plain, n);
         c->taken += n;
-        ackmap_add(&c->marks, c->sent + byteq_len(out), c->taken);
+        c->ahead[c->ahead_count++] = (struct ackmark){c->sent + byteq_len(out), c->taken};
     }
     return OK;
 }
@@ -231,15 +270,6 @@ static enum err push_and_finish(struct conn *c)
     return OK;
 }
 
-/* Thousands of connections wait for their next stanza: none of them keeps a buffer. */
-static void give_buffers_back(struct conn *c)
-{
-    if (byteq_len(&c->plain) == 0)
-        byteq_fini(&c->plain);
-    if (c->tls && byteq_len(tls_output(c->tls)) == 0)
-        byteq_fini(tls_output(c->tls));
-}
-
 void conn_run_flush(struct task *t)
 {
     struct conn *c = LIST_ENTRY(t, struct conn, flush);
@@ -247,10 +277,10 @@ void conn_run_flush(struct task *t)
 
     if (c->life != CONN_ALIVE || c->transport == CONN_DIALING)
         return;
-    conn_count_acks(c); /* of what went out before */
+    if (c->asked_ms != loop_now_ms(c->loop))
+        conn_count_acks(c); /* of what went out before */
     e = push_and_finish(c);
     c->blocked = e == ERR_AGAIN;
-    give_buffers_back(c);
     if (e && e != ERR_AGAIN && e != ERR_DENIED)
         conn_die(c, e);
     conn_update_want(c);

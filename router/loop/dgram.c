@@ -68,7 +68,7 @@ enum err dgram_open(struct loop *l, const struct addr *to, dgram_recv_fn *recv,
                     void (*failed)(void *arg, enum err e), void *arg, struct dgram **ret_dgram)
 {
     struct dgram *d;
-    int fd, uv;
+    int fd = -1, uv;
     enum err e = open_socket(to, &fd);
 
     if (e)

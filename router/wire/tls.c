@@ -25,6 +25,7 @@ struct tls {
     bool by_sni; /* the certificate follows the client's SNI */
     bool direct;
     bool renegotiating; /* the peer asked for what we refuse */
+    bool forgotten;     /* the peer's chain */
     uint32_t records;   /* written since the last change of key */
     int64_t shaken_at;  /* seconds since 1970; 0: not yet */
     char *error;
@@ -368,9 +369,18 @@ struct cert *tls_peer_cert(struct tls *t)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
 
-    if (!leaf)
+    if (!leaf || t->forgotten)
         return NULL;
     return cert_from_chain(leaf, SSL_get_peer_cert_chain(t->ssl), t->context->trust, t->shaken_at);
+}
+
+void tls_forget_peer(struct tls *t)
+{
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(t->ssl);
+
+    t->forgotten = true;
+    while (sk_X509_num(chain) > 0) /* the stack stays the session's, empty */
+        X509_free(sk_X509_pop(chain));
 }
 
 size_t tls_memory(const struct tls *t)
