@@ -259,9 +259,9 @@ static void usage(FILE *out)
 static bool parse(int argc, char **argv, struct args *a, int *ret_status)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},     {"check", no_argument, NULL, 'k'},
-        {"print-config", no_argument, NULL, 'p'},     {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},             {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"print-config", no_argument, NULL, 'p'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int c;
 

@@ -18,8 +18,9 @@
 
 /* Index of a counter's first cell in the block. */
 enum counter_cell {
-#define COUNTER(id, metric, labels, help)     COUNTER_##id,
-#define FAMILY(id, metric, label, room, help) COUNTER_##id, COUNTER_##id##_END = COUNTER_##id + (room)-1,
+#define COUNTER(id, metric, labels, help) COUNTER_##id,
+#define FAMILY(id, metric, label, room, help)                                                      \
+    COUNTER_##id, COUNTER_##id##_END = COUNTER_##id + (room)-1,
 #define HISTOGRAM(id, metric, help)                                                                \
     COUNTER_##id, COUNTER_##id##_SUM_US = COUNTER_##id + HISTOGRAM_BUCKETS,
 #include "base/counter.def"

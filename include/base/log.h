@@ -24,8 +24,8 @@ enum log_format { LOG_LOGFMT, LOG_JSON };
 struct log_sink {
     void (*write)(struct log_sink *sink, enum log_level level, struct slice line);
     void *arg;
-    atomic_int level;  /* enum log_level; changed at run time by `fedrouterctl log` */
-    atomic_int format; /* enum log_format */
+    atomic_int level;            /* enum log_level; changed at run time by `fedrouterctl log` */
+    atomic_int format;           /* enum log_format */
     _Atomic uint64_t lost_lines; /* counted when `write` could not (a full disk) */
 };
 

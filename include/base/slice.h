@@ -16,7 +16,7 @@ struct slice {
 };
 
 /* For printf("%.*s"). */
-#define SLICE_ARGS(s)  (int)(s).len, (s).ptr
+#define SLICE_ARGS(s) (int)(s).len, (s).ptr
 /* A constant string as a slice: SLICE("abc"). */
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
 

@@ -20,9 +20,8 @@ struct dialer_handler {
 };
 
 /* Takes a reference of `res` (kind RESOLVED). */
-struct dialer *dialer_new(struct site *site, struct resolution *res,
-                          const struct stream_options *o, const struct dialer_handler *h,
-                          void *arg);
+struct dialer *dialer_new(struct site *site, struct resolution *res, const struct stream_options *o,
+                          const struct dialer_handler *h, void *arg);
 /* Starts, or goes on behind the endpoint that was handed out last. Events come posted. */
 void dialer_next(struct dialer *d);
 /* Attempts under way are withdrawn. */

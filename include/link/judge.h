@@ -16,9 +16,9 @@ struct judgement;
 typedef void judge_fn(void *arg, const struct verdict *verdict, const char *why_not);
 
 struct judge_case {
-    struct stream *stream;          /* TLS is up */
-    struct slice domain;            /* normal form: who the peer should be */
-    const struct policy_rule *rule; /* for the call only */
+    struct stream *stream;           /* TLS is up */
+    struct slice domain;             /* normal form: who the peer should be */
+    const struct policy_rule *rule;  /* for the call only */
     const struct endpoint *endpoint; /* outbound: for CERT-13; NULL inbound */
 };
 

@@ -26,15 +26,16 @@ enum pair_state {
     PAIR_STATES
 };
 
-/* STREAM-21: first wait and longest wait between attempts, jitter before an open link is redialled. */
+/* STREAM-21: first wait and longest wait between attempts, jitter before an open link is redialled.
+ */
 #define PAIR_BACKOFF_FIRST_MS 1000
 #define PAIR_BACKOFF_MOST_MS  60000
 #define PAIR_REDIAL_JITTER_MS 500
 /* A link that lived shorter than this and left stanzas behind counts as a failed attempt: a peer
  * that accepts and hangs up is not dialled in a circle. */
-#define PAIR_SHORT_MS         1000
+#define PAIR_SHORT_MS 1000
 /* A pair without stanzas and link is forgotten after this. */
-#define PAIR_FORGET_MS        60000
+#define PAIR_FORGET_MS 60000
 
 /* router_ops.pair: created if need be. */
 struct outq *pair_queue(struct site *site, struct slice local, struct slice remote);

@@ -13,7 +13,7 @@
 #include "link/site.h"
 
 /* More pairs on one stream than any hosting provider needs; LIMIT-09. */
-#define S2S_IN_PAIRS_MAX   10000
+#define S2S_IN_PAIRS_MAX 10000
 /* Keys of one stream being checked at a time, and of one worker: dialback reflects traffic. */
 #define S2S_IN_PENDING_MAX 32
 #define SITE_VERIFY_MAX    2000

@@ -45,8 +45,8 @@ struct s2s_out *s2s_out_open(struct site *site, struct slice local, struct slice
                              const struct s2s_out_handler *h, void *arg);
 /* A connection for one question: is `key` what `remote` made for stream `id`? */
 struct s2s_out *s2s_out_verify(struct site *site, struct slice local, struct slice remote,
-                               struct slice id, struct slice key,
-                               const struct s2s_out_handler *h, void *arg);
+                               struct slice id, struct slice key, const struct s2s_out_handler *h,
+                               void *arg);
 
 /* Open and with room for output. */
 bool s2s_out_writable(const struct s2s_out *o);

@@ -24,23 +24,23 @@ struct s2s_out {
     struct policy *policy; /* keeps `rule` */
     const struct policy_rule *rule;
     struct verdict verdict;
-    char *why_not;       /* what was wrong with the certificate */
-    char *stream_id;     /* the peer's, of the latest header */
+    char *why_not;   /* what was wrong with the certificate */
+    char *stream_id; /* the peer's, of the latest header */
     bool secured;
     bool judged;
     bool authenticated;
     bool external_failed;
     bool external_offered;
-    bool skip_external;  /* closed after EXTERNAL failed: once more, straight to dialback */
+    bool skip_external;   /* closed after EXTERNAL failed: once more, straight to dialback */
     bool last_failed_tls; /* the endpoint before this one was reached, but not secured */
     bool version_1;
     uint64_t peer_max_bytes;
     uint64_t stanzas_out;
-    char *verify_id;     /* of a question; NULL: serves a pair */
+    char *verify_id; /* of a question; NULL: serves a pair */
     char *verify_key;
-    enum bounce why;     /* of the end */
+    enum bounce why; /* of the end */
     char detail[256];
-    bool reported;       /* the question is answered */
+    bool reported; /* the question is answered */
     bool ending_told;
     struct task done;
 };

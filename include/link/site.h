@@ -43,8 +43,8 @@ struct link {
     struct list node;
     const struct link_ops *ops;
     enum link_kind kind;
-    uint64_t id; /* unique in the process, shown and logged */
-    bool open;   /* counted in links{state="open"} */
+    uint64_t id;       /* unique in the process, shown and logged */
+    bool open;         /* counted in links{state="open"} */
     int64_t expires_s; /* a certificate in use ends (seconds since 1970); 0: none */
 };
 
@@ -53,8 +53,8 @@ struct link_row {
     struct arena *arena;
     uint64_t id;
     enum link_kind kind;
-    const char *state;      /* word */
-    const char *state_text; /* for people */
+    const char *state;          /* word */
+    const char *state_text;     /* for people */
     struct slice local, remote; /* ours, theirs; may be empty */
     struct addr peer;
     bool tls;
@@ -91,10 +91,10 @@ struct site {
     uint64_t slow_tick_ms;
     const _Atomic uint64_t *deadline_boot_ms; /* may write until; NULL: for ever */
     bool draining;
-    bool reading_stopped;  /* drain: nothing more is read from links */
+    bool reading_stopped;          /* drain: nothing more is read from links */
     struct log_limit stranger_log; /* lines that strangers provoke */
-    struct mem_budget *memory; /* of the process: what is held in queues */
-    struct gate memory_gate;   /* sources that wait for it to shrink */
+    struct mem_budget *memory;     /* of the process: what is held in queues */
+    struct gate memory_gate;       /* sources that wait for it to shrink */
 };
 
 struct site_options {
@@ -102,7 +102,7 @@ struct site_options {
     unsigned worker;
     unsigned worker_count;
     struct desk *desk;
-    struct settings *settings; /* a reference is taken */
+    struct settings *settings;  /* a reference is taken */
     const uint64_t *route_seed; /* two words, the same on all workers */
     const uint64_t *id_secret;
     _Atomic uint64_t *next_id;

@@ -47,7 +47,7 @@ struct lane_tx {
     struct list held;   /* no credit yet */
     size_t undone_count;
     size_t held_count;
-    size_t bytes;       /* cost of both */
+    size_t bytes; /* cost of both */
     size_t flight_bytes;
     size_t window_bytes;
     uint64_t next_seq;
@@ -73,17 +73,17 @@ static inline size_t lane_tx_count(const struct lane_tx *tx)
 
 /* --- owner side --- */
 struct lane_rx {
-    struct outq *port;      /* or NULL: the port is gone */
-    struct list at_port;    /* in a list of the port's, for open/lost */
+    struct outq *port;                 /* or NULL: the port is gone */
+    struct list at_port;               /* in a list of the port's, for open/lost */
     void (*dirty)(struct lane_rx *rx); /* something to report: called once until taken */
     bool is_dirty;
-    uint64_t next_seq;      /* the fate that is due next */
+    uint64_t next_seq; /* the fate that is due next */
     struct lane_run *runs;
     size_t run_count;
     size_t run_room;
-    struct list early;      /* fates out of turn */
+    struct list early; /* fates out of turn */
     size_t window_bytes;
-    size_t grown_bytes;     /* sent since the window last grew */
+    size_t grown_bytes; /* sent since the window last grew */
 };
 
 void lane_rx_init(struct lane_rx *rx, void (*dirty)(struct lane_rx *rx));

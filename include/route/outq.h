@@ -47,8 +47,8 @@ struct outq {
     struct list waiting;
     size_t unacked_count;
     size_t waiting_count;
-    size_t bytes;       /* cost of all in both */
-    bool open;          /* its link takes stanzas */
+    size_t bytes; /* cost of all in both */
+    bool open;    /* its link takes stanzas */
     struct gate gate;
     uint64_t window_ms; /* start of the current window for "moving" */
     size_t left_now;    /* stanzas and bytes that left in this window, and in the one before */
@@ -56,8 +56,8 @@ struct outq {
     size_t left_bytes_now;
     size_t left_bytes_before;
     struct stanza *unflushed; /* first of unacked that the kernel does not have yet, or NULL */
-    struct list active; /* in the worker's list of queues with stanzas (router) */
-    struct list lanes;  /* struct lane_rx, at_port: who else feeds it */
+    struct list active;       /* in the worker's list of queues with stanzas (router) */
+    struct list lanes;        /* struct lane_rx, at_port: who else feeds it */
 };
 
 void outq_init(struct outq *q, const struct outq_ops *ops, const struct outq_limits *limits);

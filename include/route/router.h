@@ -36,13 +36,13 @@ struct router {
     void *arg;
     unsigned worker;
     unsigned worker_count;
-    uint64_t seed[2];           /* the same on all workers */
+    uint64_t seed[2]; /* the same on all workers */
     struct counters *counters;
-    struct mem_budget *memory;  /* of the process: charged from acceptance to fate */
+    struct mem_budget *memory; /* of the process: charged from acceptance to fate */
     struct table table;
     struct outq_limits limits;
-    struct list queues;         /* outqs with stanzas: struct outq, active */
-    struct list lanes;          /* lanes with stanzas: struct lane_tx, active */
+    struct list queues;          /* outqs with stanzas: struct outq, active */
+    struct list lanes;           /* lanes with stanzas: struct lane_tx, active */
     _Atomic uint64_t held_count; /* accepted here and without a fate yet */
 };
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct source {
-    struct list at_gate;    /* in a gate's list while paused */
+    struct list at_gate; /* in a gate's list while paused */
     uint64_t paused_since_ms;
     void (*pause)(struct source *s);  /* stop reading */
     void (*resume)(struct source *s); /* go on */

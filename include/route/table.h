@@ -29,28 +29,28 @@ struct table_entry;
 struct table_instance {
     struct list node;
     struct table_entry *entry;
-    uint64_t id;       /* unique in the process */
-    unsigned worker;   /* that its connection lives on */
-    bool joining;      /* not yet chosen for keys that others had */
-    bool leaving;      /* gone; waits for `given` to be settled */
-    uint64_t given;    /* stanzas this worker gave it */
-    uint64_t settled;  /* of those, how many met their fate */
+    uint64_t id;        /* unique in the process */
+    unsigned worker;    /* that its connection lives on */
+    bool joining;       /* not yet chosen for keys that others had */
+    bool leaving;       /* gone; waits for `given` to be settled */
+    uint64_t given;     /* stanzas this worker gave it */
+    uint64_t settled;   /* of those, how many met their fate */
     uint64_t settle_at; /* joining: the others' sum of given when it joined */
 };
 
 struct table_entry {
     char *pattern;
-    size_t index;      /* in the configuration */
+    size_t index; /* in the configuration */
     enum connections connections;
     enum balance balance;
     uint64_t grace_ms;
-    bool configured;   /* false: a reload took it away; goes when empty */
+    bool configured; /* false: a reload took it away; goes when empty */
     struct list instances;
     size_t instance_count; /* not leaving */
-    bool unsettled;    /* some instance is joining or leaving */
-    bool strict;       /* membership changed while unsettled: hold everything */
+    bool unsettled;        /* some instance is joining or leaving */
+    bool strict;           /* membership changed while unsettled: hold everything */
     uint64_t absent_since_ms;
-    struct outq held;  /* stanzas without an instance, or of moving keys */
+    struct outq held;     /* stanzas without an instance, or of moving keys */
     struct list returned; /* given back by an instance that went: before `held` */
     size_t returned_count;
     struct table *table;

@@ -17,16 +17,23 @@ struct stream;
 
 /* Why a stream ended; valid during `closed`. */
 struct stream_end {
-    enum fault fault;        /* ours: FAULT_NONE if we sent no error */
-    char peer_error[64];     /* condition of the peer's stream error, or "" */
-    char peer_text[128];     /* its text, or "" */
-    enum err transport;      /* what the connection said; OK: closed by us */
-    char tls_error[160];     /* or "" */
-    bool clean;              /* both end tags were seen */
+    enum fault fault;    /* ours: FAULT_NONE if we sent no error */
+    char peer_error[64]; /* condition of the peer's stream error, or "" */
+    char peer_text[128]; /* its text, or "" */
+    enum err transport;  /* what the connection said; OK: closed by us */
+    char tls_error[160]; /* or "" */
+    bool clean;          /* both end tags were seen */
 };
 
 /* What kind of end it was (metric links_closed_total), and one word for the log. */
-enum stream_ended { ENDED_CLEAN, ENDED_FAULT, ENDED_PEER_ERROR, ENDED_TLS, ENDED_TRANSPORT, ENDED_MAX };
+enum stream_ended {
+    ENDED_CLEAN,
+    ENDED_FAULT,
+    ENDED_PEER_ERROR,
+    ENDED_TLS,
+    ENDED_TRANSPORT,
+    ENDED_MAX
+};
 enum stream_ended stream_end_class(const struct stream_end *end);
 const char *stream_end_class_word(enum stream_ended c);
 const char *stream_end_word(const struct stream_end *end);
@@ -50,12 +57,12 @@ struct stream_handler {
 
 struct stream_options {
     enum stanza_scope scope;
-    struct xml_limits limits;    /* after authentication */
-    size_t preauth_bytes;        /* before: of the whole connection, in plain text */
+    struct xml_limits limits; /* after authentication */
+    size_t preauth_bytes;     /* before: of the whole connection, in plain text */
     unsigned preauth_elements;
-    uint64_t negotiation_ms;     /* deadline of the whole negotiation; traffic does not extend it */
-    uint64_t close_ms;           /* how long we wait for the peer's end tag */
-    uint64_t keepalive_ms;       /* a space is sent after so long without output; 0: never */
+    uint64_t negotiation_ms; /* deadline of the whole negotiation; traffic does not extend it */
+    uint64_t close_ms;       /* how long we wait for the peer's end tag */
+    uint64_t keepalive_ms;   /* a space is sent after so long without output; 0: never */
 };
 
 #define STREAM_PREAUTH_ELEMENTS_MAX 64

@@ -233,9 +233,8 @@ static void take_stanza(struct component *c, struct stanza *s, bool too_big)
     struct domain to_buf;
     struct slice from;
     struct slice to;
-    enum fault f = c->instance_id && c->state >= COMPONENT_OPEN
-                       ? check_from(c, s, &from_buf, &from)
-                       : FAULT_COMPONENT_ORDER;
+    enum fault f = c->instance_id && c->state >= COMPONENT_OPEN ? check_from(c, s, &from_buf, &from)
+                                                                : FAULT_COMPONENT_ORDER;
     enum bounce why;
 
     if (f) {
@@ -372,8 +371,7 @@ static void log_end(struct component *c, const struct stream_end *end)
         LOG_TEXT("reason", stream_end_word(end)),
         LOG_TEXT("detail", end->tls_error[0] ? end->tls_error : end->peer_text),
         LOG_INT("stanzas_in", c->stanzas_in), LOG_INT("stanzas_out", c->stanzas_out),
-        LOG_INT("ms", loop_now_ms(c->site->loop) - c->since_ms),
-        LOG_INT("suppressed", swallowed));
+        LOG_INT("ms", loop_now_ms(c->site->loop) - c->since_ms), LOG_INT("suppressed", swallowed));
 }
 
 static void on_closed(void *arg, const struct stream_end *end)
@@ -494,8 +492,7 @@ void components_configure(struct site *site)
     size_t pos = 0;
     struct component *c;
 
-    while ((c = map_next(&site->instances, &pos)))
-    {
+    while ((c = map_next(&site->instances, &pos))) {
         c->last_from.len = 0; /* which names it has may have changed */
         if (!find_rule(site->settings, pattern_of(c)))
             stream_fail(c->stream, FAULT_CONFIG_CHANGED);

@@ -39,7 +39,7 @@ struct ask {
     struct policy_target targets[POLICY_TARGETS_MAX];
     size_t target_count;
     size_t target_next;
-    struct resolution *found;   /* of configured targets, gathered */
+    struct resolution *found; /* of configured targets, gathered */
     struct resolution *answer;
     struct store_claim claim;
     enum connections rule;
@@ -209,8 +209,7 @@ static void deliver_ask(struct hop_msg *m, void *arg)
         store_claim(d->store, slice_from(a->name), slice_from(a->other), on_claimed, a);
         return;
     case ASK_JOIN:
-        store_join(d->store, slice_from(a->name), a->rule, a->number, a->seat->index, on_joined,
-                   a);
+        store_join(d->store, slice_from(a->name), a->rule, a->number, a->seat->index, on_joined, a);
         return;
     case ASK_RELEASE:
         store_release(d->store, slice_from(a->name), slice_from(a->other), a->number);

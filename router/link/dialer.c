@@ -165,9 +165,8 @@ void dialer_next(struct dialer *d)
     try_next(d);
 }
 
-struct dialer *dialer_new(struct site *site, struct resolution *res,
-                          const struct stream_options *o, const struct dialer_handler *h,
-                          void *arg)
+struct dialer *dialer_new(struct site *site, struct resolution *res, const struct stream_options *o,
+                          const struct dialer_handler *h, void *arg)
 {
     struct dialer *d = MEM_NEW(struct dialer);
 

@@ -451,8 +451,7 @@ static enum fault admit(struct s2s_in *in, struct stanza *s)
 
     if (!in->valid_count)
         return FAULT_NOT_AUTHORIZED; /* STREAM-14 */
-    if (!s->from.len || !s->to.len ||
-        entrance_domain(s->from, false, &from_buf, &from_domain) ||
+    if (!s->from.len || !s->to.len || entrance_domain(s->from, false, &from_buf, &from_domain) ||
         entrance_domain(s->to, false, &to_buf, &to_domain))
         return FAULT_NO_ADDRESS; /* ROUTE-01 */
     p = s2s_in_pair(in, from_domain, to_domain);
@@ -532,8 +531,8 @@ static void log_end(struct s2s_in *in, const struct stream_end *end)
         counter_add(loop_counters(in->site->loop), COUNTER_LOG_SUPPRESSED, 1);
         return;
     }
-    LOG(site_log(in->site), end->fault && in->verdict.method ? LOG_WARN : LOG_INFO,
-        "s2s_in.closed", LOG_INT("link", in->link.id), LOG_SLICE("local", text_of(in->to)),
+    LOG(site_log(in->site), end->fault && in->verdict.method ? LOG_WARN : LOG_INFO, "s2s_in.closed",
+        LOG_INT("link", in->link.id), LOG_SLICE("local", text_of(in->to)),
         LOG_SLICE("remote", text_of(in->from)),
         LOG_TEXT("peer", addr_format(conn_peer(stream_conn(in->stream)), addr)),
         LOG_TEXT("reason", stream_end_word(end)),

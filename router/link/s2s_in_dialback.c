@@ -91,8 +91,8 @@ static void verify(struct s2s_in *in, struct slice from, struct slice to, struct
     p = s2s_in_pair_new(in, from, to);
     in->pending_count++;
     in->site->verify_count++;
-    p->verify = s2s_out_verify(in->site, to, from, slice_from(in->stream_id), key,
-                               &verify_handler, p);
+    p->verify =
+        s2s_out_verify(in->site, to, from, slice_from(in->stream_id), key, &verify_handler, p);
 }
 
 static void take_key(struct s2s_in *in, struct slice from, struct slice to, struct slice key)

@@ -143,7 +143,8 @@ static void run_done(struct task *t)
     struct s2s_out *o = LIST_ENTRY(t, struct s2s_out, done);
 
     LOG(site_log(o->site), o->why == BOUNCE_MAX ? LOG_INFO : LOG_WARN, "s2s_out.closed",
-        LOG_INT("link", o->link.id), LOG_SLICE("local", s2s_out_local(o)), LOG_SLICE("remote", s2s_out_remote(o)),
+        LOG_INT("link", o->link.id), LOG_SLICE("local", s2s_out_local(o)),
+        LOG_SLICE("remote", s2s_out_remote(o)),
         LOG_TEXT("reason", o->why == BOUNCE_MAX ? "closed" : bounce_word(o->why)),
         LOG_TEXT("detail", o->detail), LOG_INT("stanzas", o->stanzas_out),
         LOG_INT("ms", loop_now_ms(o->site->loop) - o->since_ms));
@@ -498,8 +499,8 @@ struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice 
 }
 
 struct s2s_out *s2s_out_verify(struct site *site, struct slice from, struct slice to,
-                               struct slice id, struct slice key,
-                               const struct s2s_out_handler *h, void *arg)
+                               struct slice id, struct slice key, const struct s2s_out_handler *h,
+                               void *arg)
 {
     struct s2s_out *o = s2s_out_open(site, from, to, h, arg);
 

@@ -54,13 +54,15 @@ static void send_auth(struct s2s_out *o)
 static void send_key(struct s2s_out *o)
 {
     char key[DIALBACK_KEY_LEN + 1];
-    struct dialback d = {.name = DIALBACK_RESULT, .from = s2s_out_local(o), .to = s2s_out_remote(o)};
+    struct dialback d = {
+        .name = DIALBACK_RESULT, .from = s2s_out_local(o), .to = s2s_out_remote(o)};
 
     if (!o->stream_id) {
         s2s_out_fail(o, BOUNCE_NEGOTIATION, "the peer's stream header has no id");
         return;
     }
-    dialback_key(&o->site->settings->dialback, s2s_out_remote(o), s2s_out_local(o), slice_from(o->stream_id), key);
+    dialback_key(&o->site->settings->dialback, s2s_out_remote(o), s2s_out_local(o),
+                 slice_from(o->stream_id), key);
     d.key = slice_from(key);
     dialback_format(&d, stream_out(o->stream));
     stream_touch(o->stream);
@@ -121,8 +123,9 @@ static void prove(struct s2s_out *o, const struct features *f)
     else if (s2s_out_dialback_allowed(o))
         send_key(o);
     else
-        s2s_out_fail(o, BOUNCE_AUTH_REFUSED,
-             "the peer offers no SASL EXTERNAL to our certificate and policy forbids dialback");
+        s2s_out_fail(
+            o, BOUNCE_AUTH_REFUSED,
+            "the peer offers no SASL EXTERNAL to our certificate and policy forbids dialback");
 }
 
 static void on_judged(void *arg, const struct verdict *verdict, const char *why_not);
@@ -147,7 +150,7 @@ void s2s_out_on_header(void *arg, const struct xml_header *h)
     }
     if (!slice_is(h->ns, NS_STREAM) || !slice_is(h->name, "stream")) {
         s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "the peer does not speak XMPP streams",
-                  FAULT_BAD_STREAM_NS);
+                          FAULT_BAD_STREAM_NS);
         return;
     }
     if (h->id.ptr && site_stream_id_ours(o->site, h->id)) {
@@ -183,7 +186,7 @@ void s2s_out_on_features(void *arg, const struct features *f)
     }
     if (f->unknown_required && !f->starttls && !f->mechanisms && !f->dialback) {
         s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "the peer demands a feature that is not known",
-                  FAULT_UNSUPPORTED_FEATURE);
+                          FAULT_UNSUPPORTED_FEATURE);
         return;
     }
     if (o->secured && !o->judged) {
@@ -272,7 +275,8 @@ static void take_sasl(struct s2s_out *o, enum sasl_kind kind, const struct eleme
         take_failure(o, e);
         return;
     default:
-        s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "an unexpected SASL element", FAULT_UNKNOWN_ELEMENT);
+        s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "an unexpected SASL element",
+                          FAULT_UNKNOWN_ELEMENT);
     }
 }
 
@@ -319,8 +323,8 @@ static void take_verified(struct s2s_out *o, const struct dialback *d)
 /* DB-09, DB-16: only the answer to our one question, on its stream, once. */
 static void take_dialback(struct s2s_out *o, const struct dialback *d)
 {
-    if (d->name == DIALBACK_RESULT && d->type != DIALBACK_REQUEST &&
-        o->state == S2S_OUT_DIALBACK && ours(o, d)) {
+    if (d->name == DIALBACK_RESULT && d->type != DIALBACK_REQUEST && o->state == S2S_OUT_DIALBACK &&
+        ours(o, d)) {
         take_result(o, d);
         return;
     }

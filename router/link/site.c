@@ -120,7 +120,8 @@ size_t site_close(struct site *s, uint64_t id, struct slice domain)
 {
     size_t n = 0;
 
-    LIST_WALK(node, &s->links) {
+    LIST_WALK(node, &s->links)
+    {
         struct link *l = LIST_ENTRY(node, struct link, node);
 
         if (id ? l->id != id : !touches(l, domain))
@@ -157,7 +158,7 @@ static void check_links(struct site *s)
     int64_t now_s = (int64_t)(loop_wall_us(s->loop) / 1000000);
 
     LIST_WALK(node, &s->links)
-        check_link(s, LIST_ENTRY(node, struct link, node), now_s);
+    check_link(s, LIST_ENTRY(node, struct link, node), now_s);
 }
 
 static void on_hang(void *arg, struct outq *q)
@@ -236,9 +237,8 @@ void site_stop_reading(struct site *s)
 {
     s->draining = s->reading_stopped = true;
     LIST_WALK(node, &s->links)
-        if (LIST_ENTRY(node, struct link, node)->ops->stop_reading)
-            LIST_ENTRY(node, struct link, node)->ops->stop_reading(
-                LIST_ENTRY(node, struct link, node));
+    if (LIST_ENTRY(node, struct link, node)->ops->stop_reading)
+        LIST_ENTRY(node, struct link, node)->ops->stop_reading(LIST_ENTRY(node, struct link, node));
 }
 
 bool site_drained(const struct site *s)
@@ -268,7 +268,8 @@ void site_shutdown(struct site *s)
 {
     s->draining = s->reading_stopped = true;
     pairs_shutdown(s);
-    LIST_WALK(node, &s->links) {
+    LIST_WALK(node, &s->links)
+    {
         struct link *l = LIST_ENTRY(node, struct link, node);
 
         l->ops->close(l, FAULT_SHUTDOWN);

@@ -304,14 +304,16 @@ enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at
 
 void door_shut(struct door *d)
 {
-    LIST_WALK(node, &d->doorways) {
+    LIST_WALK(node, &d->doorways)
+    {
         struct doorway *w = LIST_ENTRY(node, struct doorway, node);
 
         list_remove(node);
         listener_close(w->listener);
         mem_free(w);
     }
-    LIST_WALK(node, &d->guests) {
+    LIST_WALK(node, &d->guests)
+    {
         struct guest *g = LIST_ENTRY(node, struct guest, node);
 
         sock_close(g->sock, true);

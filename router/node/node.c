@@ -346,7 +346,9 @@ enum err node_reload(struct node *n, struct conf *conf, char *error, size_t erro
 static unsigned worker_count(const struct conf *conf)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t n = conf->node.worker_count ? conf->node.worker_count : cores > 0 ? (uint64_t)cores : 1;
+    uint64_t n = conf->node.worker_count ? conf->node.worker_count
+                 : cores > 0             ? (uint64_t)cores
+                                         : 1;
 
     return n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }

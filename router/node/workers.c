@@ -329,7 +329,8 @@ struct counters *workers_counters(struct workers *w, unsigned i)
     return &w->list[i].counters;
 }
 
-/* --- stopping: all sites fall quiet together (lanes need both their ends), then all loops end --- */
+/* --- stopping: all sites fall quiet together (lanes need both their ends), then all loops end ---
+ */
 
 struct goodbye {
     struct hop_msg msg;

@@ -39,8 +39,8 @@ static void format_error(struct byteq *out, enum bounce why, struct slice detail
     xmlw_attr(out, "type", slice_from(rows[why].type));
     xmlw_raw(out, "><");
     xmlw_raw(out, rows[why].condition);
-    xmlw_raw(out, " xmlns='" NS_STANZA_ERRORS "'/><text xmlns='" NS_STANZA_ERRORS
-                  "' xml:lang='en'>");
+    xmlw_raw(out,
+             " xmlns='" NS_STANZA_ERRORS "'/><text xmlns='" NS_STANZA_ERRORS "' xml:lang='en'>");
     xmlw_text(out, slice_from(rows[why].word));
     xmlw_raw(out, ": ");
     xmlw_text(out, slice_from(rows[why].text));

@@ -251,7 +251,8 @@ void lane_rx_attach(struct lane_rx *rx, struct outq *port)
 
 void lane_port_changed(struct outq *port)
 {
-    LIST_WALK(node, &port->lanes) {
+    LIST_WALK(node, &port->lanes)
+    {
         struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
 
         if (!port->open) {
@@ -264,7 +265,8 @@ void lane_port_changed(struct outq *port)
 
 void lane_port_gone(struct outq *port)
 {
-    LIST_WALK(node, &port->lanes) {
+    LIST_WALK(node, &port->lanes)
+    {
         struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
 
         rx->window_bytes = LANE_FIRST_BYTES;

@@ -4,7 +4,8 @@
  * in time for the link not to run dry, and not for a single stanza. */
 static bool has_room(const struct outq *q)
 {
-    return outq_count(q) <= q->limits->stanzas_count / 4 * 3 && q->bytes <= q->limits->bytes / 4 * 3;
+    return outq_count(q) <= q->limits->stanzas_count / 4 * 3 &&
+           q->bytes <= q->limits->bytes / 4 * 3;
 }
 
 /* What a read chunk brings beyond the bound before the pause takes effect, and one stanza per
@@ -185,7 +186,7 @@ void outq_lost(struct outq *q)
         }
     }
     LIST_WALK(node, &q->unacked)
-        LIST_ENTRY(node, struct stanza, queue_node)->resend = true;
+    LIST_ENTRY(node, struct stanza, queue_node)->resend = true;
     q->unflushed = NULL;
     list_prepend_all(&q->waiting, &q->unacked);
     q->waiting_count += q->unacked_count;

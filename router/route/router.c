@@ -190,8 +190,7 @@ static void route(struct router *r, struct stanza *s, struct source *source)
         to_remote(r, s, source);
 }
 
-void router_accept(struct router *r, struct stanza *s, enum router_link link,
-                   struct source *source)
+void router_accept(struct router *r, struct stanza *s, enum router_link link, struct source *source)
 {
     count_in(r, s, link);
     route(r, s, source);
@@ -344,7 +343,8 @@ bool router_tick(struct router *r, void (*hangs)(void *arg, struct outq *q))
 {
     bool busy = false;
 
-    LIST_WALK(node, &r->queues) {
+    LIST_WALK(node, &r->queues)
+    {
         struct outq *q = LIST_ENTRY(node, struct outq, active);
 
         if (outq_expire(q, now_ms(r), slice_none()) && q->open)
@@ -353,7 +353,8 @@ bool router_tick(struct router *r, void (*hangs)(void *arg, struct outq *q))
             list_remove(&q->active);
         busy = true;
     }
-    LIST_WALK(node, &r->lanes) {
+    LIST_WALK(node, &r->lanes)
+    {
         struct lane_tx *tx = LIST_ENTRY(node, struct lane_tx, active);
 
         lane_tx_expire(tx, now_ms(r));

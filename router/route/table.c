@@ -27,7 +27,7 @@ static void entry_free(struct table *t, struct table_entry *e)
 {
     assert(e->returned_count == 0);
     LIST_WALK(node, &e->instances)
-        instance_free(t, LIST_ENTRY(node, struct table_instance, node));
+    instance_free(t, LIST_ENTRY(node, struct table_instance, node));
     outq_fini(&e->held);
     mem_free(e->pattern);
     mem_free(e);
@@ -76,8 +76,7 @@ static struct table_entry *entry_new(struct table *t, struct slice pattern, uint
     return e;
 }
 
-void table_configure(struct table *t, const struct table_rule *rules, size_t count,
-                     uint64_t now_ms)
+void table_configure(struct table *t, const struct table_rule *rules, size_t count, uint64_t now_ms)
 {
     for (size_t i = 0; i < t->count; i++)
         t->entries[i]->configured = false;
@@ -120,7 +119,8 @@ static uint64_t outstanding(const struct table_entry *e)
 {
     uint64_t sum = 0;
 
-    LIST_WALK(node, &e->instances) {
+    LIST_WALK(node, &e->instances)
+    {
         const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
         sum += i->given - i->settled;
@@ -141,7 +141,8 @@ void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned wor
     i->entry = e;
     i->id = id;
     i->worker = worker;
-    LIST_WALK(node, &e->instances) {
+    LIST_WALK(node, &e->instances)
+    {
         struct table_instance *other = LIST_ENTRY(node, struct table_instance, node);
 
         other->settle_at = other->given;
@@ -180,7 +181,8 @@ static struct table_instance *highest(struct table_entry *e, struct slice key, b
     uint64_t best_draw = 0;
     uint64_t h = siphash(seed, key);
 
-    LIST_WALK(node, &e->instances) {
+    LIST_WALK(node, &e->instances)
+    {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
         uint64_t pair[2] = {h, i->id};
         uint64_t draw;
@@ -225,8 +227,9 @@ bool table_settled(const struct table_entry *e)
     if (!e->unsettled)
         return true;
     LIST_WALK(node, &e->instances)
-        joining |= LIST_ENTRY(node, struct table_instance, node)->joining;
-    LIST_WALK(node, &e->instances) {
+    joining |= LIST_ENTRY(node, struct table_instance, node)->joining;
+    LIST_WALK(node, &e->instances)
+    {
         const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
         if (i->leaving && i->settled < i->given)
@@ -240,7 +243,8 @@ bool table_settled(const struct table_entry *e)
 void table_settle(struct table_entry *e)
 {
     e->strict = e->unsettled = false;
-    LIST_WALK(node, &e->instances) {
+    LIST_WALK(node, &e->instances)
+    {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
         i->joining = false;

@@ -83,9 +83,9 @@ void store_free(struct store *s)
 
     task_cancel(&s->answer_task);
     LIST_WALK(node, &s->answers)
-        mem_free(LIST_ENTRY(node, struct answer, node));
+    mem_free(LIST_ENTRY(node, struct answer, node));
     LIST_WALK(node, &s->instances)
-        instance_free(LIST_ENTRY(node, struct instance, node));
+    instance_free(LIST_ENTRY(node, struct instance, node));
     while ((r = map_next(&s->pairs, &pos))) {
         mem_free(r->key);
         mem_free(r);
@@ -142,7 +142,8 @@ size_t store_pair_count(const struct store *s)
 
 static struct instance *find_pattern(struct store *s, struct slice pattern)
 {
-    LIST_WALK(node, &s->instances) {
+    LIST_WALK(node, &s->instances)
+    {
         struct instance *i = LIST_ENTRY(node, struct instance, node);
 
         if (slice_is(pattern, i->pattern))
@@ -191,7 +192,8 @@ void store_join(struct store *s, struct slice pattern, enum connections rule, ui
 
 void store_leave(struct store *s, uint64_t id)
 {
-    LIST_WALK(node, &s->instances) {
+    LIST_WALK(node, &s->instances)
+    {
         struct instance *i = LIST_ENTRY(node, struct instance, node);
 
         if (i->id != id)

@@ -10,56 +10,14 @@
  * CLOSING: our end tag is out, input is still delivered (6120 4.4). FLUSHING: nothing is delivered
  * any more; the connection ends when its output is gone, or at the deadline.
  */
-#include "session/stream.h"
+#include "session/stream_private.h"
 
 #include "wire/ns.h"
 #include "wire/xmlw.h"
 
-enum stream_state { STREAM_NEGOTIATING, STREAM_OPEN, STREAM_CLOSING, STREAM_FLUSHING };
-
-/* One stanza read while the stream was paused: at most what one chunk held. */
-struct backlog {
-    struct list node;
-    bool too_big;
-    struct stanza *stanza;
-};
-
-struct stream {
-    struct loop *loop;
-    struct conn *conn;
-    struct xml *xml;
-    const struct stream_handler *h;
-    void *arg;
-    struct stream_options o;
-    enum stream_state state;
-    bool header_sent;
-    bool restart_asked; /* a new parser before the next bytes */
-    bool tls_asked;     /* the handshake runs */
-    bool discard_input; /* clear text behind a starttls, or what follows the end tag */
-    bool paused;
-    bool delivering;    /* inside the owner's stanza handler */
-    bool ending_told;
-    bool peer_ended;    /* its end tag was seen */
-    bool end_tag_sent;
-    unsigned elements_count; /* before authentication */
-    uint64_t opened_ms;
-    uint64_t last_input_ms;
-    uint64_t last_output_ms;
-    uint64_t last_stanza_ms;
-    uint64_t bytes_in;
-    uint64_t read_us; /* when the current chunk was read */
-    struct timer deadline;
-    struct timer keepalive;
-    struct task resume_task;
-    struct task ending_task;
-    struct list backlog;
-    char *error_header; /* ready to send, or NULL */
-    struct stream_end end;
-};
-
 static const struct conn_handler conn_handler;
 
-static void parser_new(struct stream *s)
+void stream_parser_new(struct stream *s)
 {
     struct xml_limits preauth = {s->o.preauth_bytes, s->o.preauth_bytes};
 
@@ -68,7 +26,7 @@ static void parser_new(struct stream *s)
                      s->state == STREAM_NEGOTIATING ? &preauth : &s->o.limits);
 }
 
-static void tell_ending(struct stream *s)
+void stream_tell_ending(struct stream *s)
 {
     if (s->ending_told)
         return;
@@ -150,52 +108,11 @@ bool stream_writable(const struct stream *s)
     return !stream_ending(s) && conn_pending(s->conn) < CONN_HIGH_BYTES;
 }
 
-/* --- what was read --- */
-
-static void deliver_stanza(struct stream *s, struct stanza *stanza, bool too_big)
-{
-    s->last_stanza_ms = loop_now_ms(s->loop);
-    s->delivering = true;
-    if (too_big)
-        s->h->too_big(s->arg, stanza);
-    else
-        s->h->stanza(s->arg, stanza);
-    s->delivering = false;
-}
-
-/* Behind an offence nothing is looked at (SERR-02). */
-static bool offended(const struct stream *s)
-{
-    return s->state == STREAM_FLUSHING && s->end.fault != FAULT_NONE;
-}
-
-static void deliver_backlog(struct stream *s, bool whatever)
-{
-    struct backlog *b;
-
-    while ((whatever || !s->paused) && (b = LIST_FIRST(&s->backlog, struct backlog, node))) {
-        list_remove(&b->node);
-        if (offended(s))
-            stanza_unref(b->stanza);
-        else
-            deliver_stanza(s, b->stanza, b->too_big);
-        mem_free(b);
-    }
-}
-
-/* What was read before an end or an offence is delivered, whatever pressure says: our kernel
- * acknowledged it, nobody will send it again. */
-static void deliver_all(struct stream *s)
-{
-    if (!s->delivering)
-        deliver_backlog(s, true);
-}
-
 /* --- the end --- */
 
 static void run_ending(struct task *t)
 {
-    tell_ending(LIST_ENTRY(t, struct stream, ending_task));
+    stream_tell_ending(LIST_ENTRY(t, struct stream, ending_task));
 }
 
 /* Its end can only be seen by reading: pauses are over. */
@@ -205,7 +122,7 @@ static void read_on(struct stream *s)
     loop_post(s->loop, &s->resume_task);
 }
 
-static void enter_flushing(struct stream *s)
+void stream_enter_flushing(struct stream *s)
 {
     s->state = STREAM_FLUSHING;
     loop_post(s->loop, &s->ending_task);
@@ -214,7 +131,7 @@ static void enter_flushing(struct stream *s)
     timer_start(&s->deadline, s->o.close_ms);
 }
 
-static void put_end_tag(struct stream *s)
+void stream_put_end_tag(struct stream *s)
 {
     if (s->end_tag_sent)
         return;
@@ -224,7 +141,7 @@ static void put_end_tag(struct stream *s)
 }
 
 /* RFC 6120 4.9.1.2: an error is always preceded by a header. */
-static void put_error_header(struct stream *s)
+void stream_put_error_header(struct stream *s)
 {
     static const struct stream_header bare = {.version = "1.0"};
 
@@ -247,7 +164,7 @@ void stream_fail(struct stream *s, enum fault f)
 {
     if (s->state == STREAM_FLUSHING)
         return;
-    deliver_all(s);
+    stream_deliver_all(s);
     if (s->state == STREAM_FLUSHING)
         return;
     s->end.fault = f;
@@ -257,18 +174,18 @@ void stream_fail(struct stream *s, enum fault f)
         return;
     }
     if (!s->end_tag_sent) {
-        put_error_header(s);
+        stream_put_error_header(s);
         fault_format(f, conn_out(s->conn));
-        put_end_tag(s);
+        stream_put_end_tag(s);
     }
-    enter_flushing(s);
+    stream_enter_flushing(s);
     conn_finish(s->conn);
 }
 
-static void both_ended(struct stream *s)
+void stream_both_ended(struct stream *s)
 {
     s->end.clean = true;
-    enter_flushing(s);
+    stream_enter_flushing(s);
     conn_finish(s->conn);
 }
 
@@ -280,10 +197,10 @@ void stream_close(struct stream *s)
         stream_abort(s, ERR_CLOSED);
         return;
     }
-    put_error_header(s);
-    put_end_tag(s);
+    stream_put_error_header(s);
+    stream_put_end_tag(s);
     if (s->peer_ended) {
-        both_ended(s);
+        stream_both_ended(s);
         return;
     }
     s->state = STREAM_CLOSING;
@@ -298,8 +215,8 @@ void stream_hang_up(struct stream *s, bool end_tag)
     if (s->state == STREAM_FLUSHING)
         return;
     if (end_tag)
-        put_end_tag(s);
-    enter_flushing(s);
+        stream_put_end_tag(s);
+    stream_enter_flushing(s);
     conn_finish(s->conn);
 }
 
@@ -312,202 +229,6 @@ void stream_abort(struct stream *s, enum err why)
     timer_stop(&s->keepalive);
     conn_reset(s->conn);
 }
-
-/* A cut of at most `size` - 1 bytes as a C string. */
-static void keep_text(struct slice text, char *buf, size_t size)
-{
-    text = slice_sub(slice_trim(text), 0, size - 1);
-    if (!slice_is_utf8(text) || !slice_to_cstr(text, buf, size))
-        buf[0] = '\0';
-}
-
-/* The peer's stream error: close our side too (SERR-04). The text is for people only (SERR-05). */
-static void take_stream_error(struct stream *s, const struct element *e)
-{
-    for (const struct element *c = e->children; c; c = c->next) {
-        if (!slice_is(c->ns, NS_STREAM_ERRORS))
-            continue;
-        if (slice_is(c->name, "text"))
-            keep_text(c->text, s->end.peer_text, sizeof(s->end.peer_text));
-        else
-            keep_text(c->name, s->end.peer_error, sizeof(s->end.peer_error));
-    }
-    if (!s->end.peer_error[0])
-        strcpy(s->end.peer_error, "undefined-condition");
-    deliver_all(s);
-    put_error_header(s);
-    put_end_tag(s);
-    enter_flushing(s);
-    conn_finish(s->conn);
-    tell_ending(s);
-}
-
-static void take_end(struct stream *s)
-{
-    deliver_all(s);
-    if (s->state == STREAM_FLUSHING)
-        return;
-    s->peer_ended = true;
-    s->discard_input = true;
-    tell_ending(s); /* an owner may add what it owes, then we answer with our end tag */
-    if (s->end_tag_sent && s->state != STREAM_FLUSHING)
-        both_ended(s);
-    else
-        stream_close(s);
-}
-
-/* --- input --- */
-
-static void fail_and_tell(struct stream *s, enum fault f)
-{
-    stream_fail(s, f);
-    tell_ending(s);
-}
-
-static bool over_elements(struct stream *s)
-{
-    if (s->state != STREAM_NEGOTIATING || ++s->elements_count <= s->o.preauth_elements)
-        return false;
-    fail_and_tell(s, FAULT_PREAUTH_ELEMENTS);
-    return true;
-}
-
-static void take_element(struct stream *s, const struct element *e)
-{
-    struct features f;
-
-    if (element_is(e, "error", NS_STREAM)) {
-        take_stream_error(s, e);
-    } else if (element_is(e, "features", NS_STREAM)) {
-        features_parse(e, &f);
-        if (s->h->features)
-            s->h->features(s->arg, &f);
-    } else {
-        s->h->element(s->arg, e);
-    }
-}
-
-static void take_stanza(struct stream *s, struct stanza *stanza, bool too_big)
-{
-    struct backlog *b;
-
-    stanza->read_us = s->read_us;
-    stanza->accepted_ms = loop_now_ms(s->loop);
-    if (!s->paused && list_empty(&s->backlog)) {
-        deliver_stanza(s, stanza, too_big);
-        return;
-    }
-    b = MEM_NEW(struct backlog);
-    b->stanza = stanza;
-    b->too_big = too_big;
-    list_push(&s->backlog, &b->node);
-}
-
-static void take_item(struct stream *s, const struct xml_item *item)
-{
-    switch (item->kind) {
-    case XML_HEADER:
-        if (!over_elements(s))
-            s->h->header(s->arg, item->header);
-        break;
-    case XML_STANZA:
-    case XML_TOO_BIG:
-        if (over_elements(s))
-            stanza_unref(item->stanza);
-        else
-            take_stanza(s, item->stanza, item->kind == XML_TOO_BIG);
-        break;
-    case XML_ELEMENT:
-        if (!over_elements(s))
-            take_element(s, item->element);
-        break;
-    case XML_END:
-        take_end(s);
-        break;
-    case XML_FAULT:
-        fail_and_tell(s, item->fault);
-        break;
-    case XML_MORE:
-        break;
-    }
-}
-
-/* Until all is taken, or what follows belongs to somebody else. */
-static void feed(struct stream *s, struct slice bytes)
-{
-    struct xml_item item;
-
-    xml_feed(s->xml, bytes);
-    do {
-        xml_next(s->xml, &item);
-        take_item(s, &item);
-        if (s->restart_asked || s->discard_input || s->state == STREAM_FLUSHING)
-            return;
-    } while (item.kind != XML_MORE);
-}
-
-/* After SASL the peer may have sent its new header in the same packet: the rest of the chunk
- * belongs to the new parser. After STARTTLS the rest is dropped unread (5.4.3.3). */
-static void feed_all(struct stream *s, struct slice bytes)
-{
-    while (bytes.len && s->state != STREAM_FLUSHING && !s->discard_input) {
-        if (s->restart_asked) {
-            s->restart_asked = false;
-            parser_new(s);
-        }
-        feed(s, bytes);
-        if (!s->restart_asked)
-            return;
-        bytes = slice_from_offset(bytes, bytes.len - xml_unused(s->xml));
-    }
-}
-
-static void on_data(void *arg, struct slice plain)
-{
-    struct stream *s = arg;
-
-    s->last_input_ms = loop_now_ms(s->loop);
-    s->bytes_in += plain.len;
-    s->read_us = loop_now_us(s->loop);
-    if (s->state == STREAM_FLUSHING || s->discard_input)
-        return; /* taken off the wire so that the peer can finish, never looked at */
-    if (s->state == STREAM_NEGOTIATING && s->bytes_in > s->o.preauth_bytes) {
-        fail_and_tell(s, FAULT_PREAUTH_BYTES);
-        return;
-    }
-    feed_all(s, plain);
-}
-
-/* --- pausing --- */
-
-void stream_pause(struct stream *s)
-{
-    s->paused = true;
-    conn_pause(s->conn);
-}
-
-static void run_resume(struct task *t)
-{
-    struct stream *s = LIST_ENTRY(t, struct stream, resume_task);
-
-    if (s->paused)
-        return;
-    deliver_backlog(s, false);
-    if (!s->paused)
-        conn_resume(s->conn);
-}
-
-void stream_resume(struct stream *s)
-{
-    s->paused = false;
-    loop_post(s->loop, &s->resume_task);
-}
-
-void stream_drain_input(struct stream *s)
-{
-    conn_drain_input(s->conn, 1u << 22);
-}
-
 /* --- negotiation --- */
 
 void stream_restart(struct stream *s)
@@ -534,7 +255,7 @@ static void on_secured(void *arg)
     s->discard_input = false;
     s->restart_asked = false;
     s->header_sent = false;
-    parser_new(s);
+    stream_parser_new(s);
     if (s->h->secured)
         s->h->secured(s->arg);
 }
@@ -557,7 +278,7 @@ static void on_deadline(struct timer *t)
     struct stream *s = LIST_ENTRY(t, struct stream, deadline);
 
     if (s->state == STREAM_NEGOTIATING && !in_handshake(s)) {
-        fail_and_tell(s, FAULT_PREAUTH_TIME);
+        stream_fail_and_tell(s, FAULT_PREAUTH_TIME);
         return;
     }
     if (in_handshake(s))
@@ -621,13 +342,13 @@ static void on_ended(void *arg)
 {
     struct stream *s = arg;
 
-    deliver_all(s);
+    stream_deliver_all(s);
     if (!s->peer_ended && s->end.transport == OK)
         s->end.transport = ERR_EOF;
     if (!stream_ending(s) && s->header_sent && !in_handshake(s))
-        put_end_tag(s);
+        stream_put_end_tag(s);
     s->state = STREAM_FLUSHING;
-    tell_ending(s);
+    stream_tell_ending(s);
     conn_close(s->conn);
 }
 
@@ -635,14 +356,15 @@ static void on_closed(void *arg, enum err why)
 {
     struct stream *s = arg;
 
-    deliver_all(s);
+    stream_deliver_all(s);
     if (s->end.transport == OK && !s->end.clean)
         s->end.transport = why;
-    keep_text(slice_from(conn_tls_error(s->conn)), s->end.tls_error, sizeof(s->end.tls_error));
+    stream_keep_text(slice_from(conn_tls_error(s->conn)), s->end.tls_error,
+                     sizeof(s->end.tls_error));
     if (s->end.tls_error[0] && in_handshake(s))
         counter_add(loop_counters(s->loop), COUNTER_TLS_FAILED, 1);
     s->state = STREAM_FLUSHING;
-    tell_ending(s);
+    stream_tell_ending(s);
     timer_stop(&s->deadline);
     timer_stop(&s->keepalive);
     task_cancel(&s->resume_task);
@@ -656,7 +378,7 @@ static void on_closed(void *arg, enum err why)
 static const struct conn_handler conn_handler = {
     .connected = on_connected,
     .secured = on_secured,
-    .data = on_data,
+    .data = stream_on_data,
     .flushed = on_flushed,
     .acked = on_acked,
     .drained = on_drained,
@@ -677,11 +399,11 @@ static struct stream *stream_new(struct loop *l, const struct stream_options *o,
     s->arg = arg;
     s->opened_ms = s->last_input_ms = s->last_output_ms = s->last_stanza_ms = loop_now_ms(l);
     list_init(&s->backlog);
-    task_init(&s->resume_task, run_resume);
+    task_init(&s->resume_task, stream_run_resume);
     task_init(&s->ending_task, run_ending);
     timer_init(&s->deadline, l, on_deadline);
     timer_init(&s->keepalive, l, on_keepalive);
-    parser_new(s);
+    stream_parser_new(s);
     return s;
 }
 
