@@ -24,6 +24,7 @@ struct binding {
 struct assembly {
     const char *content_ns;
     struct slice lang;                      /* of the stream header */
+    bool inherits;                          /* its default namespace is the content namespace */
     struct binding bindings[XML_ATTRS_MAX]; /* of the stream header; text is its owner's */
     size_t binding_count;
 
@@ -58,6 +59,11 @@ void assembly_inner(struct assembly *a, bool child);
 struct stanza *assembly_finish(struct assembly *a, const struct slice content[2], size_t limit);
 /* The same for a stanza whose content was discarded. */
 struct stanza *assembly_finish_empty(struct assembly *a);
+
+/* All of it in one go: false when it is not plain or not whole at the start of `s`, or over
+ * `limit` bytes. The stanza took *ret_len bytes. */
+bool assembly_plain(struct assembly *a, struct slice s, size_t limit, struct stanza **ret_stanza,
+                    size_t *ret_len);
 
 /* False: not a stanza of this content namespace. */
 bool assembly_kind(const struct assembly *a, const struct qname *name, enum stanza_kind *ret_kind);

@@ -9,7 +9,8 @@
 #include "base/slice.h"
 
 #ifdef __SSE2__
-typedef char scan_block __attribute__((vector_size(16)));
+typedef signed char scan_block __attribute__((vector_size(16)));
+typedef char scan_bytes __attribute__((vector_size(16)));
 
 static inline scan_block scan_load(const char *p)
 {
@@ -19,38 +20,75 @@ static inline scan_block scan_load(const char *p)
     return b;
 }
 
-/* One bit a byte. */
-static inline unsigned scan_bits(scan_block hits)
+/* Index of the first hit, or 16. */
+static inline unsigned scan_first(scan_block hits)
 {
-    return (unsigned)__builtin_ia32_pmovmskb128(hits);
+    return (unsigned)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((scan_bytes)hits) |
+                                   0x10000u);
 }
 #endif
 
-static inline bool scan_value_special(char c)
-{
-    return c == '&' || c == '<' || c == '>' || c == '\'' || c == '"' || c == '\t' || c == '\n' ||
-           c == '\r';
-}
-
-/* Index of the first byte that an attribute value must not hold as it is, or s.len. */
-static inline size_t scan_value(struct slice s)
-{
-    size_t i = 0;
+/* Each scan is a condition on a byte, written once for a block and once for a single byte. Control
+ * characters and the bytes of non-ASCII characters are one comparison: both are below ' ' as
+ * signed. */
+#define SCAN_LOOP(p, end, block_hits, byte_hits)                                                   \
+    SCAN_BLOCKS(p, end, block_hits)                                                                \
+    for (; (p) < (end); (p)++) {                                                                   \
+        signed char b = (signed char)*(p);                                                         \
+        if (byte_hits)                                                                             \
+            break;                                                                                 \
+    }                                                                                              \
+    return (p);
 
 #ifdef __SSE2__
-    for (; i + 16 <= s.len; i += 16) {
-        scan_block b = scan_load(s.ptr + i);
-        unsigned bits =
-            scan_bits((scan_block)((b == '&') | (b == '<') | (b == '>') | (b == '\'') | (b == '"') |
-                                   (b == '\t') | (b == '\n') | (b == '\r')));
-
-        if (bits)
-            return i + (size_t)__builtin_ctz(bits);
+#define SCAN_BLOCKS(p, end, block_hits)                                                            \
+    while ((end) - (p) >= 16) {                                                                    \
+        scan_block b = scan_load(p);                                                               \
+        unsigned n = scan_first((scan_block)(block_hits));                                         \
+        (p) += n;                                                                                  \
+        if (n < 16)                                                                                \
+            return (p);                                                                            \
     }
+#else
+#define SCAN_BLOCKS(p, end, block_hits)
 #endif
-    while (i < s.len && !scan_value_special(s.ptr[i]))
-        i++;
-    return i;
+
+/* Up to what an attribute value must not hold as it is. */
+#define SCAN_VALUE_HITS                                                                            \
+    ((b == '&') | (b == '<') | (b == '>') | (b == '\'') | (b == '"') | (b == '\t') | (b == '\n') | \
+     (b == '\r'))
+static inline const char *scan_value(const char *p, const char *end)
+{
+    SCAN_LOOP(p, end, SCAN_VALUE_HITS, SCAN_VALUE_HITS)
+}
+
+/* The same, and up to control and non-ASCII characters. */
+#define SCAN_PLAIN_VALUE_HITS                                                                      \
+    ((b == '&') | (b == '<') | (b == '>') | (b == '\'') | (b == '"') | (b < ' '))
+static inline const char *scan_plain_value(const char *p, const char *end)
+{
+    SCAN_LOOP(p, end, SCAN_PLAIN_VALUE_HITS, SCAN_PLAIN_VALUE_HITS)
+}
+
+/* Up to `quote`, '<', '&', control and non-ASCII characters. */
+#define SCAN_QUOTED_HITS ((b == quote) | (b == '<') | (b == '&') | (b < ' '))
+static inline const char *scan_quoted(const char *p, const char *end, signed char quote)
+{
+    SCAN_LOOP(p, end, SCAN_QUOTED_HITS, SCAN_QUOTED_HITS)
+}
+
+/* Text: up to '<', '&', '>', control and non-ASCII characters. */
+#define SCAN_TEXT_HITS ((b == '<') | (b == '&') | (b == '>') | (b < ' '))
+static inline const char *scan_text(const char *p, const char *end)
+{
+    SCAN_LOOP(p, end, SCAN_TEXT_HITS, SCAN_TEXT_HITS)
+}
+
+/* In a tag: up to its end or a quote. */
+#define SCAN_TAG_HITS ((b == '>') | (b == '\'') | (b == '"'))
+static inline const char *scan_tag(const char *p, const char *end)
+{
+    SCAN_LOOP(p, end, SCAN_TAG_HITS, SCAN_TAG_HITS)
 }
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/byteq.h"
+#include "wire/plain.h"
 #include "wire/qname.h"
 #include "wire/xml.h"
 
@@ -45,6 +46,11 @@ void splice_declare(struct byteq *out, struct slice prefix, struct slice uri);
 struct stanza *splice_finish(const struct splice_tag *tag, const struct slice content[2]);
 /* The same without any bytes to send: kind and addresses of a stanza that was discarded. */
 struct stanza *splice_finish_empty(const struct splice_tag *tag);
+
+/* Nothing in an attribute's value has to be escaped. */
+bool splice_is_plain(struct slice value);
+/* A plain stanza: the same bytes as by way of a tag. `lang`: inherited, itself plain. */
+struct stanza *splice_plain(const struct plain *p, struct slice lang);
 
 struct splice_attr {
     struct qname name;

@@ -233,11 +233,11 @@ static struct stanza *rewritten(struct assembly *a, const struct slice content[2
     return s;
 }
 
-static void judge(const struct assembly *a, struct stanza *s)
+static void judge(struct stanza *s, unsigned children)
 {
     bool asks = s->type == STANZA_TYPE_GET || s->type == STANZA_TYPE_SET;
 
-    if (s->kind == STANZA_IQ && asks && a->children != 1)
+    if (s->kind == STANZA_IQ && asks && children != 1)
         s->flags |= STANZA_BAD_IQ;
 }
 
@@ -251,7 +251,7 @@ struct stanza *assembly_finish(struct assembly *a, const struct slice content[2]
         declare_used(a);
         s = splice_finish(&a->tag, content);
     }
-    judge(a, s);
+    judge(s, a->children);
     return s;
 }
 
@@ -259,6 +259,20 @@ struct stanza *assembly_finish_empty(struct assembly *a)
 {
     struct stanza *s = splice_finish_empty(&a->tag);
 
-    judge(a, s);
+    judge(s, a->children);
     return s;
+}
+
+bool assembly_plain(struct assembly *a, struct slice s, size_t limit, struct stanza **ret_stanza,
+                    size_t *ret_len)
+{
+    struct plain plain;
+
+    if (!splice_is_plain(a->lang) ||
+        !plain_read(s, slice_from(a->content_ns), a->inherits, &plain) || plain.len > limit)
+        return false;
+    *ret_stanza = splice_plain(&plain, a->lang);
+    judge(*ret_stanza, plain.children);
+    *ret_len = plain.len;
+    return true;
 }

@@ -4,9 +4,6 @@
 #include "wire/scan.h"
 #include "wire/xmlw.h"
 
-/* Longest reference a character of a value turns into: "&quot;". */
-#define ESCAPED_BYTES_MAX 6
-
 const char *splice_scope_ns(enum stanza_scope scope)
 {
     return scope == SCOPE_SERVER ? NS_SERVER : NS_COMPONENT;
@@ -35,21 +32,22 @@ void splice_tag_begin(struct splice_tag *tag, enum stanza_kind kind)
     xmlw_raw(&tag->text, stanza_kind_name(kind));
 }
 
-static struct splice_value *known(struct splice_tag *tag, struct slice name)
+/* SPLICE_KNOWN: none of them. */
+static enum splice_known known(struct slice name)
 {
     switch (name.len) {
     case 2:
         if (memcmp(name.ptr, "to", 2) == 0)
-            return &tag->value[SPLICE_TO];
-        return memcmp(name.ptr, "id", 2) == 0 ? &tag->value[SPLICE_ID] : NULL;
+            return SPLICE_TO;
+        return memcmp(name.ptr, "id", 2) == 0 ? SPLICE_ID : SPLICE_KNOWN;
     case 4:
         if (memcmp(name.ptr, "from", 4) == 0)
-            return &tag->value[SPLICE_FROM];
-        return memcmp(name.ptr, "type", 4) == 0 ? &tag->value[SPLICE_TYPE] : NULL;
+            return SPLICE_FROM;
+        return memcmp(name.ptr, "type", 4) == 0 ? SPLICE_TYPE : SPLICE_KNOWN;
     case 8:
-        return memcmp(name.ptr, "xml:lang", 8) == 0 ? &tag->value[SPLICE_LANG] : NULL;
+        return memcmp(name.ptr, "xml:lang", 8) == 0 ? SPLICE_LANG : SPLICE_KNOWN;
     default:
-        return NULL;
+        return SPLICE_KNOWN;
     }
 }
 
@@ -59,42 +57,35 @@ static char *put(char *to, struct slice s)
     return to + s.len;
 }
 
-/* " name='": one reservation for the whole attribute, this is the hot path. */
-static void open_attr(struct byteq *out, struct slice name, struct slice value)
+bool splice_is_plain(struct slice value)
 {
-    char *start = byteq_reserve(out, name.len + value.len + 4);
-    char *p = start;
+    const char *end = value.len ? value.ptr + value.len : NULL;
 
-    *p++ = ' ';
-    p = put(p, name);
-    *p++ = '=';
-    *p++ = '\'';
-    byteq_grow(out, (size_t)(p - start));
+    return !end || scan_value(value.ptr, end) == end;
 }
 
-static void close_value(struct byteq *out, struct slice value, bool plain)
+static void note_value(struct splice_tag *tag, enum splice_known which, struct slice value,
+                       bool plain)
 {
-    if (plain)
-        byteq_append(out, value);
-    else
-        xmlw_value(out, value);
-    byteq_append(out, SLICE("'"));
+    struct byteq *holder = plain ? &tag->text : &tag->decoded;
+
+    tag->value[which] =
+        (struct splice_value){(uint32_t)byteq_len(holder), (uint32_t)value.len, true, !plain};
+    if (!plain)
+        byteq_append(&tag->decoded, value);
 }
 
 void splice_tag_attr(struct splice_tag *tag, struct slice name, struct slice value)
 {
-    struct splice_value *v = known(tag, name);
-    bool plain = scan_value(value) == value.len;
+    enum splice_known which = known(name);
 
-    open_attr(&tag->text, name, value);
-    if (v) {
-        struct byteq *holder = plain ? &tag->text : &tag->decoded;
-
-        *v = (struct splice_value){(uint32_t)byteq_len(holder), (uint32_t)value.len, true, !plain};
-        if (!plain)
-            byteq_append(&tag->decoded, value);
-    }
-    close_value(&tag->text, value, plain);
+    byteq_append(&tag->text, SLICE(" "));
+    byteq_append(&tag->text, name);
+    byteq_append(&tag->text, SLICE("='"));
+    if (which != SPLICE_KNOWN)
+        note_value(tag, which, value, splice_is_plain(value));
+    xmlw_value(&tag->text, value);
+    byteq_append(&tag->text, SLICE("'"));
 }
 
 void splice_declare(struct byteq *out, struct slice prefix, struct slice uri)
@@ -121,25 +112,29 @@ static enum stanza_type type_of(struct slice text)
     return STANZA_TYPE_OTHER;
 }
 
-static struct slice value_at(const struct splice_value *v, const char *text, const char *decoded)
+static void point_to(struct stanza *s, const struct slice values[SPLICE_KNOWN])
 {
-    if (!v->present)
-        return slice_none();
-    return slice_make((v->apart ? decoded : text) + v->at, v->len);
+    s->to = values[SPLICE_TO];
+    s->from = values[SPLICE_FROM];
+    s->id = values[SPLICE_ID];
+    s->type_text = values[SPLICE_TYPE];
+    s->lang = values[SPLICE_LANG];
+    s->type = (uint8_t)type_of(s->type_text);
 }
 
 static void point_to_values(struct stanza *s, const struct splice_tag *tag, const char *text,
                             const char *decoded)
 {
-    const struct splice_value *v = tag->value;
+    struct slice values[SPLICE_KNOWN] = {{NULL, 0}};
 
+    for (size_t i = 0; i < SPLICE_KNOWN; i++) {
+        const struct splice_value *v = &tag->value[i];
+
+        if (v->present)
+            values[i] = slice_make((v->apart ? decoded : text) + v->at, v->len);
+    }
     s->kind = (uint8_t)tag->kind;
-    s->to = value_at(&v[SPLICE_TO], text, decoded);
-    s->from = value_at(&v[SPLICE_FROM], text, decoded);
-    s->id = value_at(&v[SPLICE_ID], text, decoded);
-    s->type_text = value_at(&v[SPLICE_TYPE], text, decoded);
-    s->lang = value_at(&v[SPLICE_LANG], text, decoded);
-    s->type = (uint8_t)type_of(s->type_text);
+    point_to(s, values);
 }
 
 /* "</message>" into `to`, which may be NULL to learn the length. */
@@ -190,6 +185,57 @@ struct stanza *splice_finish_empty(const struct splice_tag *tag)
     s->wire.len = 0;
     return s;
 }
+
+/* --- plain stanzas: the same, in one go ------------------------------------------------------- */
+
+static const struct slice start_tags[] = {[STANZA_MESSAGE] = {"<message", 8},
+                                          [STANZA_PRESENCE] = {"<presence", 9},
+                                          [STANZA_IQ] = {"<iq", 3}};
+
+static size_t plain_room(const struct plain *p, struct slice lang)
+{
+    size_t n = start_tags[p->kind].len + p->content.len + 1 + end_tag(p->kind, NULL);
+
+    for (size_t i = 0; i < p->attr_count; i++)
+        n += p->attrs[i].name.len + p->attrs[i].value.len + 4;
+    return n + (lang.len ? lang.len + sizeof(" xml:lang=''") - 1 : 0);
+}
+
+static char *put_plain_attr(char *to, const struct plain_attr *attr,
+                            struct slice values[SPLICE_KNOWN])
+{
+    enum splice_known which = known(attr->name);
+
+    *to++ = ' ';
+    to = put(to, attr->name);
+    *to++ = '=';
+    *to++ = '\'';
+    if (which != SPLICE_KNOWN)
+        values[which] = slice_make(to, attr->value.len);
+    to = put(to, attr->value);
+    *to++ = '\'';
+    return to;
+}
+
+struct stanza *splice_plain(const struct plain *p, struct slice lang)
+{
+    struct slice values[SPLICE_KNOWN] = {{NULL, 0}};
+    char *room;
+    struct stanza *s = stanza_alloc(plain_room(p, lang), &room);
+    char *at = put(room, start_tags[p->kind]);
+
+    for (size_t i = 0; i < p->attr_count; i++)
+        at = put_plain_attr(at, &p->attrs[i], values);
+    if (lang.len && !values[SPLICE_LANG].ptr)
+        at = put_plain_attr(at, &(struct plain_attr){SLICE("xml:lang"), lang}, values);
+    at = put_rest(at, p->kind, (struct slice[2]){p->content, slice_none()});
+    s->wire = slice_make(room, (size_t)(at - room));
+    s->kind = (uint8_t)p->kind;
+    point_to(s, values);
+    return s;
+}
+
+/* --- the rewrite ----------------------------------------------------------------------------- */
 
 void splice_writer_init(struct splice_writer *w, struct byteq *out, const char *from_ns,
                         const char *to_ns)

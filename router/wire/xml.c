@@ -1,6 +1,7 @@
 #include "wire/xml.h"
 
 #include "wire/assembly.h"
+#include "wire/border.h"
 #include "wire/ns.h"
 #include "wire/tree.h"
 #include "wire/xml_parser.h"
@@ -32,10 +33,11 @@ struct xml {
     bool priming;   /* a new parser is told about the root element */
     bool renew;     /* replace the parser at this border */
 
-    struct slice chunk; /* the caller's */
-    size_t chunk_fed;   /* of it, given to the parser */
-    uint64_t chunk_at;  /* position of its first byte in the stream */
-    uint64_t shift;     /* position in the stream minus position in the parser */
+    struct slice chunk;   /* the caller's */
+    size_t chunk_fed;     /* of it, given to the parser */
+    uint64_t chunk_at;    /* position of its first byte in the stream */
+    uint64_t shift;       /* position in the stream minus position in the parser */
+    struct border border; /* of the element that the parser reads */
 
     struct xml_header header;
     struct arena header_arena;
@@ -213,6 +215,7 @@ static void start_root(struct xml *x, const char *text, const char **atts, size_
     h->ns = arena_copy(&x->header_arena, name.ns);
     h->name = arena_copy(&x->header_arena, name.local);
     x->stanza.lang = h->lang;
+    x->stanza.inherits = slice_is(h->content_ns, x->stanza.content_ns);
     h->stream_is_default = slice_is(h->content_ns, NS_STREAM);
     if (h->stream_is_default)
         h->content_ns = slice_none();
@@ -423,14 +426,51 @@ static void renew_parser(struct xml *x)
     x->chunk_fed = (size_t)(x->item_end - x->chunk_at);
 }
 
+/* Between depth-1 elements, and the parser has nothing of the next one. */
+static bool at_border(const struct xml *x)
+{
+    return x->place == PLACE_ROOT && !x->parser.leftover;
+}
+
+/* The parser gets one element at most, so that the next one can be plain again. */
 static void feed_piece(struct xml *x)
 {
     struct slice piece = slice_sub(x->chunk, x->chunk_fed, XML_PARSER_PIECE_BYTES);
 
     if (!x->parser.expat)
         open_parser(x);
+    if (at_border(x))
+        border_start(&x->border, false);
+    piece.len = border_find(&x->border, piece);
     x->chunk_fed += piece.len;
     xml_parser_feed(&x->parser, piece);
+}
+
+static size_t count_space(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.len &&
+           (s.ptr[n] == ' ' || s.ptr[n] == '\n' || s.ptr[n] == '\t' || s.ptr[n] == '\r'))
+        n++;
+    return n;
+}
+
+/* What is read here the parser never sees: its positions fall behind. */
+static bool take_plain(struct xml *x)
+{
+    struct slice rest = slice_from_offset(x->chunk, x->chunk_fed);
+    size_t space = count_space(rest);
+    size_t len;
+
+    if (!at_border(x) || !assembly_plain(&x->stanza, slice_from_offset(rest, space),
+                                         x->limits.stanza_bytes, &x->stanza_ready, &len))
+        return false;
+    x->stanza_ready->scope = x->scope;
+    x->chunk_fed += space + len;
+    x->shift += space + len;
+    x->item_end = x->chunk_at + x->chunk_fed;
+    return true;
 }
 
 /* The chunk goes back to the caller: what belongs to an open stanza is kept. */
@@ -470,7 +510,8 @@ static bool run(struct xml *x)
     } else if (x->parser.suspended) {
         xml_parser_resume(&x->parser);
     } else if (x->chunk_fed < x->chunk.len) {
-        feed_piece(x);
+        if (!take_plain(x))
+            feed_piece(x);
     } else {
         finish_chunk(x);
         return failed(x);
@@ -550,7 +591,7 @@ size_t xml_unused(const struct xml *x)
 
 bool xml_at_rest(const struct xml *x)
 {
-    return x->place == PLACE_ROOT && !failed(x) && !x->chunk.len && !x->parser.leftover;
+    return at_border(x) && !failed(x) && !x->chunk.len;
 }
 
 void xml_rest(struct xml *x)
@@ -579,6 +620,7 @@ struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_l
     arena_init(&x->header_arena);
     arena_init(&x->tree_arena);
     x->tree_into = &x->tree_arena;
+    border_start(&x->border, true);
     return x;
 }
 

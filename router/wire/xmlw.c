@@ -48,13 +48,19 @@ void xmlw_text(struct byteq *out, struct slice s)
 
 void xmlw_value(struct byteq *out, struct slice s)
 {
-    while (s.len) {
-        size_t plain = scan_value(s);
+    const char *end;
 
-        byteq_append(out, slice_sub(s, 0, plain));
-        if (plain < s.len)
-            xmlw_raw(out, reference(s.ptr[plain++]));
-        s = slice_from_offset(s, plain);
+    if (s.len == 0)
+        return;
+    end = s.ptr + s.len;
+    for (const char *p = s.ptr; p < end; p++) {
+        const char *plain = scan_value(p, end);
+
+        byteq_append(out, slice_make(p, (size_t)(plain - p)));
+        if (plain == end)
+            return;
+        xmlw_raw(out, reference(*plain));
+        p = plain;
     }
 }
 

@@ -7,7 +7,9 @@ corpus=$out/corpus/$name
 mkdir -p "$corpus"
 seeds=tests/fuzz/corpus/${name#fuzz_}
 [ -d "$seeds" ] && cp -r "$seeds/." "$corpus/"
-if "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+words=tests/fuzz/${name#fuzz_}.dict
+[ -f "$words" ] && words=-dict=$words || words=
+if "$fuzzer" $words -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
   -artifact_prefix="$out/$name." "$corpus" >"$out/$name.log" 2>&1; then
   echo "$name" >>"$out/fuzz.passed"
 else
