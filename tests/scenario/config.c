@@ -41,6 +41,7 @@ void config_defaults(struct stage *s)
     snprintf(workers, sizeof(workers), "%u", 1 + (unsigned)random_below(world_random(s->world), 3));
     set(s, "node", "name", SLICE("node-1"));
     set(s, "node", "workers", slice_from(workers));
+    set(s, "node", "drain_timeout", SLICE("10s"));
     set(s, "listen", "s2s", SLICE("[\"10.0.0.1:5269\", \"[fd00::1]:5269\"]"));
     set(s, "listen", "s2s_tls", SLICE("[\"10.0.0.1:5270\"]"));
     set(s, "listen", "component", SLICE("[\"10.0.0.1:5347\"]"));
@@ -50,6 +51,7 @@ void config_defaults(struct stage *s)
     set(s, "dialback", "secret_file", SLICE("dialback.secret"));
     set(s, "dns", "servers", SLICE("[\"10.0.0.53\"]"));
     set(s, "store", "kind", SLICE("memory"));
+    set(s, "log", "level", SLICE("debug"));
 }
 
 static bool set_line(struct stage *s, struct slice rest)
