@@ -50,7 +50,8 @@ struct ask {
 
 static void ask_free(struct ask *a)
 {
-    resolution_unref(a->answer);
+    if (a->answer)
+        resolution_unref(a->answer);
     mem_free(a->name);
     mem_free(a->other);
     mem_free(a);
