@@ -503,6 +503,33 @@ TEST(resolver, equal_questions_are_asked_once)
     scene_fini(&s);
 }
 
+/* SRV-03: each draws for itself, also those who share the question. */
+TEST(resolver, requests_asked_together_draw_apart)
+{
+    static struct wish wishes[400];
+    struct dnsserver *d;
+    unsigned first = 0;
+    struct scene s;
+
+    scene_init(&s, NS1);
+    d = scene_server(&s, NS1);
+    scene_add(d, "_xmpp-server._tcp.there.example SRV 10 1000 1 a.there.example");
+    scene_add(d, "_xmpp-server._tcp.there.example SRV 10 3000 2 b.there.example");
+    scene_add(d, "a.there.example A 10.1.0.1");
+    scene_add(d, "b.there.example A 10.1.0.2");
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        wishes[i] = (struct wish){.s = &s};
+        resolver_ask(s.r, SLICE("there.example"), wish_done, &wishes[i]);
+    }
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        wish_wait(&wishes[i]);
+        first += wishes[i].res->endpoints[0].port == 1;
+        resolution_unref(wishes[i].res);
+    }
+    CHECK_MSG(first > 70 && first < 130, "%u of 400", first);
+    scene_fini(&s);
+}
+
 /* Never inside the call, also when all is known. */
 TEST(resolver, answers_are_posted)
 {
@@ -618,7 +645,8 @@ TESTS(TEST_OF(resolver, merges_both_services_by_priority),
       TEST_OF(resolver, keeps_answers_for_their_ttl), TEST_OF(resolver, bounds_lifetimes),
       TEST_OF(resolver, ttl_0_is_not_kept), TEST_OF(resolver, remembers_failures_shortly),
       TEST_OF(resolver, forgets_a_domain_when_told),
-      TEST_OF(resolver, equal_questions_are_asked_once), TEST_OF(resolver, answers_are_posted),
+      TEST_OF(resolver, equal_questions_are_asked_once),
+      TEST_OF(resolver, requests_asked_together_draw_apart), TEST_OF(resolver, answers_are_posted),
       TEST_OF(resolver, cancelled_requests_hear_nothing),
       TEST_OF(resolver, open_requests_fail_when_it_ends),
       TEST_OF(resolver, bounds_questions_in_flight))

@@ -134,11 +134,11 @@ TEST(resolver, reads_servers_from_resolv_conf)
     struct addr servers[3];
     char buf[ADDR_TEXT_MAX];
 
-    CHECK_EQ(resolver_parse_resolv_conf(SLICE(text), servers, 3), 3);
+    CHECK_EQ(resolver_parse_resolv_conf(slice_from(text), servers, 3), 3);
     CHECK_STR(addr_format(&servers[0], buf), "10.0.0.2:53");
     CHECK_STR(addr_format(&servers[1], buf), "[2001:db8::1]:53");
     CHECK_STR(addr_format(&servers[2], buf), "127.0.0.53:53");
-    CHECK_EQ(resolver_parse_resolv_conf(SLICE(text), servers, 2), 2);
+    CHECK_EQ(resolver_parse_resolv_conf(slice_from(text), servers, 2), 2);
     CHECK_EQ(resolver_parse_resolv_conf(SLICE(""), servers, 2), 0);
 }
 
