@@ -240,6 +240,47 @@ TEST(domain, fast_path_agrees_with_the_slow_one)
     CHECK(domain_is_normal(SLICE("conference.xn.example-1.org")));
 }
 
+static size_t put_utf8(uint32_t c, char *to)
+{
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (size_t i = n; i-- > 1; c >>= 6)
+        to[i] = (char)(0x80 | (c & 0x3F));
+    to[0] = (char)(n == 1 ? c : (0xF00u >> n & 0xF0) | c);
+    return n;
+}
+
+/* JID-06: alone, behind and before a letter; whatever maps, maps to something that stays */
+TEST(domain, every_character_has_a_stable_form)
+{
+    static const char *const frames[][2] = {{"", ""}, {"a", ""}, {"", "a"}};
+    unsigned taken = 0;
+
+    for (uint32_t c = 1; c < 0x110000; c += c < 0x20000 ? 1 : 97) {
+        if (c >= 0xD800 && c < 0xE000)
+            continue;
+        for (size_t f = 0; f < COUNT(frames); f++) {
+            size_t before = strlen(frames[f][0]);
+            char text[16] = "a";
+            char ascii[254];
+            struct domain d;
+            struct domain again;
+            size_t n = before + put_utf8(c, text + before);
+
+            n += (size_t)sprintf(text + n, "%s", frames[f][1]);
+            if (domain_parse(slice_make(text, n), &d))
+                continue;
+            taken++;
+            CHECK_EQ(domain_parse(domain_slice(&d), &again), OK);
+            CHECK_MSG(slice_eq(domain_slice(&d), domain_slice(&again)), "U+%04X", c);
+            CHECK_EQ(domain_to_ascii(domain_slice(&d), ascii, sizeof(ascii)), OK);
+            CHECK_EQ(domain_parse(slice_from(ascii), &again), OK);
+            CHECK_MSG(slice_eq(domain_slice(&d), domain_slice(&again)), "U+%04X", c);
+        }
+    }
+    CHECK(taken > 150000); /* the test itself sees letters, not refusals only */
+}
+
 TEST(domain, ascii_form_needs_room)
 {
     char buf[16];
@@ -308,5 +349,5 @@ TEST(domain, patterns_have_a_normal_form)
 TESTS(TEST_OF(domain, has_one_normal_form), TEST_OF(domain, normal_form_of_both_forms_is_the_same),
       TEST_OF(domain, rejects_what_is_none), TEST_OF(domain, dns_limits_count_a_labels),
       TEST_OF(domain, knows_addresses), TEST_OF(domain, fast_path_agrees_with_the_slow_one),
-      TEST_OF(domain, ascii_form_needs_room), TEST_OF(domain, patterns_fit_whole_labels),
-      TEST_OF(domain, patterns_have_a_normal_form))
+      TEST_OF(domain, every_character_has_a_stable_form), TEST_OF(domain, ascii_form_needs_room),
+      TEST_OF(domain, patterns_fit_whole_labels), TEST_OF(domain, patterns_have_a_normal_form))
