@@ -64,7 +64,7 @@ static bool find_in(struct slice text, struct slice part, struct slice *ret_foun
 {
     const char *at = part.ptr;
 
-    if (!text.ptr)
+    if (!text.ptr || !part.len)
         return false;
     if ((uintptr_t)at - (uintptr_t)text.ptr >= text.len)
         at = memmem(text.ptr, text.len, part.ptr, part.len);
