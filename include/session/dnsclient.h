@@ -59,6 +59,8 @@ void dnsclient_configure(struct dnsclient *c, const struct resolver_options *o);
  * `name`: lower case. */
 struct dns_set *dnsclient_ask(struct dnsclient *c, struct slice name, enum dns_type type,
                               struct dns_waiter *w);
+/* RFC 6761 6.3: such names are answered here and never asked. */
+bool dns_is_localhost(struct slice name);
 void dns_waiter_init(struct dns_waiter *w, void (*done)(struct dns_waiter *w, struct dns_set *set));
 /* The question goes on, for the cache. */
 void dns_waiter_cancel(struct dns_waiter *w);

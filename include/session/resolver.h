@@ -80,7 +80,8 @@ void resolver_configure(struct resolver *r, const struct resolver_options *o); /
  * the resolution is borrowed. */
 struct resolver_request *resolver_ask(struct resolver *r, struct slice ascii_domain,
                                       void (*done)(void *arg, struct resolution *res), void *arg);
-/* Addresses of a host name for a configured target: no SRV. */
+/* Addresses of a configured target: no SRV. An address is taken as such, a name is looked up in
+ * /etc/hosts and then in DNS. */
 struct resolver_request *resolver_ask_host(struct resolver *r, struct slice host, uint16_t port,
                                            bool direct_tls,
                                            void (*done)(void *arg, struct resolution *res),

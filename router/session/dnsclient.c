@@ -407,8 +407,7 @@ static struct dns_query *new_query(struct dnsclient *c, struct slice name, enum 
     return q;
 }
 
-/* RFC 6761 6.3: such names are answered here and never asked. */
-static bool is_localhost(struct slice name)
+bool dns_is_localhost(struct slice name)
 {
     return slice_is(name, "localhost") || slice_ends(name, SLICE(".localhost"));
 }
@@ -432,7 +431,7 @@ struct dns_set *dnsclient_ask(struct dnsclient *c, struct slice name, enum dns_t
     struct dns_query *q = map_find(&c->queries, key);
     struct dns_set *set;
 
-    if (is_localhost(name))
+    if (dns_is_localhost(name))
         return local_answer(type);
     set = dnscache_find(&c->cache, key, loop_now_ms(c->loop));
     if (set) {

@@ -1,3 +1,4 @@
+#include "session/hosts.h"
 #include "session/resolver_job.h"
 
 #include <stdio.h>
@@ -5,8 +6,9 @@
 /* A target whose name server is dead must not hold back the others for all of the time. */
 #define LATE_MS 2000
 
-#define RESOLV_CONF           "/etc/resolv.conf"
-#define RESOLV_CONF_BYTES_MAX 65536
+#define RESOLV_CONF    "/etc/resolv.conf"
+#define HOSTS          "/etc/hosts"
+#define FILE_BYTES_MAX 65536 /* of either; what is longer is read so far */
 
 struct resolver {
     struct loop *loop;
@@ -14,6 +16,7 @@ struct resolver {
     struct dnsclient client;
     struct map jobs;
     struct list ready; /* requests with their resolution, to be told */
+    char *hosts;       /* text of the hosts file */
 };
 
 static void step(struct job *job);
@@ -215,6 +218,37 @@ static void start_domain(struct job *job)
     step(job);
 }
 
+static struct dns_set *set_of_hosts(struct slice text, struct slice name, enum dns_type type)
+{
+    struct dns_record records[RESOLVER_ADDRS_MAX] = {{.type = type}};
+    struct addr addrs[RESOLVER_ADDRS_MAX];
+    size_t n = hosts_find(text, name, type == DNS_A ? AF_INET : AF_INET6, addrs, COUNT(addrs));
+
+    for (size_t i = 0; i < n; i++)
+        records[i].addr = addrs[i];
+    return dns_set_new(n ? DNS_FOUND : DNS_ABSENT, "hosts file", records, n);
+}
+
+/* As every program on this machine does, the file comes before DNS, for both families. */
+static bool know_from_hosts(struct job *job)
+{
+    struct slice text = slice_from(job->resolver->hosts);
+    struct dns_set *v6 = set_of_hosts(text, job->name, DNS_AAAA);
+    struct dns_set *v4 = set_of_hosts(text, job->name, DNS_A);
+
+    if (!v6->count && !v4->count) {
+        dns_set_unref(v6);
+        dns_set_unref(v4);
+        return false;
+    }
+    dns_waiter_init(&job->targets[0].v6.waiter, answered);
+    dns_waiter_init(&job->targets[0].v4.waiter, answered);
+    job->targets[0].v6.set = v6;
+    job->targets[0].v4.set = v4;
+    job->stage = JOB_ADDRESSES;
+    return true;
+}
+
 /* SRV-11: no SRV; port and TLS are those of each request. */
 static void start_host(struct job *job)
 {
@@ -223,7 +257,8 @@ static void start_host(struct job *job)
     job->host_only = true;
     job->targets[0].srv = (struct srv_target){.host = job->name};
     job->target_count = 1;
-    ask_addresses(job);
+    if (dns_is_localhost(job->name) || !know_from_hosts(job))
+        ask_addresses(job);
     step_addresses(job);
 }
 
@@ -356,15 +391,24 @@ size_t resolver_parse_resolv_conf(struct slice text, struct addr *servers, size_
     return n;
 }
 
-static size_t read_resolv_conf(struct addr *servers, size_t room)
+/* Empty when there is none. */
+static char *read_file(const char *path)
 {
-    FILE *f = fopen(RESOLV_CONF, "re");
-    char *text = mem_alloc(RESOLV_CONF_BYTES_MAX);
-    size_t len = f ? fread(text, 1, RESOLV_CONF_BYTES_MAX, f) : 0;
-    size_t n = resolver_parse_resolv_conf(slice_make(text, len), servers, room);
+    FILE *f = fopen(path, "re");
+    char *text = mem_alloc(FILE_BYTES_MAX + 1);
+    size_t len = f ? fread(text, 1, FILE_BYTES_MAX, f) : 0;
 
+    text[len] = '\0';
     if (f)
         fclose(f);
+    return text;
+}
+
+static size_t servers_of_machine(struct addr *servers, size_t room)
+{
+    char *text = read_file(RESOLV_CONF);
+    size_t n = resolver_parse_resolv_conf(slice_from(text), servers, room);
+
     mem_free(text);
     return n;
 }
@@ -377,9 +421,11 @@ void resolver_configure(struct resolver *r, const struct resolver_options *o)
     assert(o->dnssec != DNSSEC_MODE_VALIDATE);
     *mine = *o;
     if (!mine->server_count)
-        mine->server_count = read_resolv_conf(mine->servers, RESOLVER_SERVERS_MAX);
+        mine->server_count = servers_of_machine(mine->servers, RESOLVER_SERVERS_MAX);
     if (!mine->server_count && !addr_parse_ip(SLICE("127.0.0.1"), 53, &mine->servers[0]))
         mine->server_count = 1;
+    mem_free(r->hosts);
+    r->hosts = read_file(HOSTS);
     dnsclient_configure(&r->client, mine);
 }
 
@@ -416,5 +462,6 @@ void resolver_free(struct resolver *r)
     assert(map_count(&r->jobs) == 0);
     dnsclient_fini(&r->client);
     map_fini(&r->jobs);
+    mem_free(r->hosts);
     mem_free(r);
 }

@@ -1,6 +1,7 @@
 #include "unit/test.h"
 
 #include "session/dnsset.h"
+#include "session/hosts.h"
 #include "session/resolver.h"
 
 static const uint64_t seed[2] = {1, 2};
@@ -142,7 +143,34 @@ TEST(resolver, reads_servers_from_resolv_conf)
     CHECK_EQ(resolver_parse_resolv_conf(SLICE(""), servers, 2), 0);
 }
 
-TESTS(TEST_OF(dnsset, owns_what_records_point_to), TEST_OF(dnsset, keys_differ_by_type_and_name),
-      TEST_OF(dnscache, a_set_lives_for_its_ttl), TEST_OF(dnscache, the_least_used_goes_when_full),
+TEST(hosts, gives_all_addresses_of_a_name)
+{
+    static const char text[] = "127.0.0.1 localhost\n"
+                               "# 10.0.0.1 gw\n"
+                               " 10.0.0.2\tother gw.example\tGW # gw2\r\n"
+                               "fd00::2 gw\n"
+                               "nonsense gw\n"
+                               "10.0.0.3 gw\n"
+                               "10.0.0.4 gw";
+    struct slice all = slice_from(text);
+    char buf[ADDR_TEXT_MAX];
+    struct addr a[3];
+
+    CHECK_EQ(hosts_find(all, SLICE("gw"), AF_INET, a, 3), 3);
+    CHECK_STR(addr_format_ip(&a[0], buf), "10.0.0.2");
+    CHECK_STR(addr_format_ip(&a[1], buf), "10.0.0.3");
+    CHECK_STR(addr_format_ip(&a[2], buf), "10.0.0.4");
+    CHECK_EQ(hosts_find(all, SLICE("gw"), AF_INET, a, 2), 2);
+    CHECK_EQ(hosts_find(all, SLICE("gw"), AF_INET6, a, 3), 1);
+    CHECK_STR(addr_format_ip(&a[0], buf), "fd00::2");
+    CHECK_EQ(hosts_find(all, SLICE("gw2"), AF_INET, a, 3), 0);
+    CHECK_EQ(hosts_find(all, SLICE("10.0.0.3"), AF_INET, a, 3), 0);
+    CHECK_EQ(hosts_find(all, SLICE("example"), AF_INET, a, 3), 0);
+    CHECK_EQ(hosts_find(all, SLICE(""), AF_INET, a, 3), 0);
+}
+
+TESTS(TEST_OF(hosts, gives_all_addresses_of_a_name), TEST_OF(dnsset, owns_what_records_point_to),
+      TEST_OF(dnsset, keys_differ_by_type_and_name), TEST_OF(dnscache, a_set_lives_for_its_ttl),
+      TEST_OF(dnscache, the_least_used_goes_when_full),
       TEST_OF(dnscache, large_sets_cost_their_bytes),
       TEST_OF(resolver, reads_servers_from_resolv_conf))
