@@ -35,7 +35,7 @@ struct dialback {
     struct slice from;       /* raw; ptr NULL when absent */
     struct slice to;
     struct slice id;         /* verify only */
-    struct slice key;        /* trimmed text */
+    struct slice key;        /* trimmed text; empty when over DIALBACK_KEY_BYTES_MAX */
     struct slice condition;  /* of a type='error': the condition's name, or empty */
 };
 

@@ -276,6 +276,18 @@ TEST(certid, looks_at_1024_names_only)
     X509_free(x);
 }
 
+/* CERT-02, CERT-10: the domain asked for, not the host it was found at nor any other */
+TEST(certid, a_host_s_certificate_is_not_its_customers)
+{
+    struct cert *c = with_names("DNS:xmpp.hosting.example");
+
+    CHECK(cert_names_host(c, SLICE("xmpp.hosting.example")));
+    CHECK(!cert_names(c, SLICE("customer.example"), NULL));
+    CHECK(!cert_names(c, SLICE("hosting.example"), NULL));
+    CHECK(!cert_names(c, slice_none(), NULL));
+    cert_unref(c);
+}
+
 /* CERT-13: the target of a secure SRV record, as DNS-ID only */
 TEST(certid, hosts_only_by_dns_id)
 {
@@ -578,6 +590,7 @@ int main(int argc, char **argv)
         TEST_OF(certid, nul_bytes_match_nothing),
         TEST_OF(certid, two_san_extensions_name_nobody),
         TEST_OF(certid, looks_at_1024_names_only),
+        TEST_OF(certid, a_host_s_certificate_is_not_its_customers),
         TEST_OF(certid, hosts_only_by_dns_id),
         TEST_OF(certid, other_names_of_constrained_authorities_do_not_count),
         TEST_OF(certid, chains),

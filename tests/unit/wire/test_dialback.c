@@ -1,7 +1,7 @@
 /* wire/dialback: keys of XEP-0185, elements of XEP-0220. */
 #include "unit/test.h"
 #include "wire/dialback.h"
-#include "wire/digest.h"
+#include "wire/jid.h"
 
 /* KEY-01 and section 0: the published keys */
 static const struct {
@@ -77,6 +77,26 @@ TEST(dialback, keys_belong_to_one_pair_and_stream)
     CHECK(!dialback_key_fits(&s, SLICE("r"), SLICE("x"), SLICE("1"), slice_from(key)));
     CHECK(!dialback_key_fits(&s, SLICE("x"), SLICE("o"), SLICE("1"), slice_from(key)));
     CHECK(!dialback_key_fits(&s, SLICE("r"), SLICE("o"), SLICE("1"), slice_none()));
+}
+
+/* KEY-03: any spelling of the attributes verifies a key made with another */
+TEST(dialback, domains_enter_in_normal_form)
+{
+    static const char *const spellings[] = {
+        "b\u00FCcher.example",
+        "B\u00DCCHER.Example.",
+        "xn--bcher-kva.example",
+    };
+    struct dialback_secrets s;
+    struct domain d;
+    char key[DIALBACK_KEY_LEN + 1];
+
+    dialback_secrets_set(&s, SLICE("secret"), slice_none());
+    dialback_key(&s, SLICE("b\u00FCcher.example"), SLICE("o"), SLICE("1"), key);
+    for (size_t i = 0; i < COUNT(spellings); i++) {
+        CHECK_EQ(domain_parse(slice_from(spellings[i]), &d), OK);
+        CHECK(dialback_key_fits(&s, domain_slice(&d), SLICE("o"), SLICE("1"), slice_from(key)));
+    }
 }
 
 TEST(dialback, mismatch_at_any_byte)
@@ -298,7 +318,8 @@ TEST(dialback, writes_each_condition_of_the_table)
 TESTS(TEST_OF(dialback, published_keys), TEST_OF(dialback, secrets_are_hex_digests),
       TEST_OF(dialback, two_generations_verify_and_one_signs),
       TEST_OF(dialback, keys_belong_to_one_pair_and_stream),
-      TEST_OF(dialback, mismatch_at_any_byte), TEST_OF(dialback, elements_are_told_by_namespace),
-      TEST_OF(dialback, types), TEST_OF(dialback, tolerates_what_peers_add),
-      TEST_OF(dialback, keys_are_bounded), TEST_OF(dialback, reads_the_condition_of_an_error),
-      TEST_OF(dialback, writes_elements), TEST_OF(dialback, writes_each_condition_of_the_table))
+      TEST_OF(dialback, domains_enter_in_normal_form), TEST_OF(dialback, mismatch_at_any_byte),
+      TEST_OF(dialback, elements_are_told_by_namespace), TEST_OF(dialback, types),
+      TEST_OF(dialback, tolerates_what_peers_add), TEST_OF(dialback, keys_are_bounded),
+      TEST_OF(dialback, reads_the_condition_of_an_error), TEST_OF(dialback, writes_elements),
+      TEST_OF(dialback, writes_each_condition_of_the_table))
