@@ -4,6 +4,7 @@
  */
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "node/api.h"
 #include "node/node.h"
 #include "node/notify.h"
 
@@ -30,6 +31,7 @@ struct program {
     struct log_sink sink;
     struct counters counters;
     struct node *node;
+    struct api *api; /* NULL: it could not listen, and the node is on its way out */
     struct sigwatch *signals[4];
     struct timer watchdog;
     uint64_t watchdog_ms;
@@ -52,7 +54,19 @@ static void write_stderr(struct log_sink *sink, enum log_level level, struct sli
 
 /* --- the configuration --- */
 
-static struct conf *load(const char *path, bool quiet)
+static void first_error(const struct conf_report *r, char *error, size_t size)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->remarks[i].severity != CONF_ERROR)
+            continue;
+        snprintf(error, size, "%s:%u: %s%s", r->file, r->remarks[i].line, r->remarks[i].text,
+                 r->error_count > 1 ? " (and more: see the log)" : "");
+        return;
+    }
+}
+
+/* Every remark goes to standard error, the first error to `error` as well. */
+static struct conf *load(const char *path, char *error, size_t size)
 {
     struct conf_report report;
     struct conf *conf = NULL;
@@ -60,8 +74,9 @@ static struct conf *load(const char *path, bool quiet)
 
     conf_report_init(&report);
     e = conf_load(path, &report, &conf);
-    if (e || !quiet)
-        conf_report_print(&report, stderr);
+    conf_report_print(&report, stderr);
+    if (e)
+        first_error(&report, error, size);
     conf_report_fini(&report);
     return e ? NULL : conf;
 }
@@ -81,19 +96,38 @@ static int check(struct conf *conf)
     return 0;
 }
 
-static enum err reload(struct program *p, char *error, size_t error_size)
+static enum err load_again(struct program *p, char *error, size_t size)
 {
-    struct conf *conf = load(p->args.config, false);
+    struct conf *conf = load(p->args.config, error, size);
     enum err e;
 
-    if (!conf) {
-        snprintf(error, error_size, "%s: see the lines above; the old configuration stays",
-                 p->args.config);
+    if (!conf)
         return ERR_SYNTAX;
-    }
-    e = node_reload(p->node, conf, error, error_size);
+    e = node_reload(p->node, conf, error, size);
     conf_unref(conf);
     return e;
+}
+
+static enum err reload(void *arg, char *error, size_t size)
+{
+    struct program *p = arg;
+    enum err e;
+
+    notify_reloading(loop_now_us(p->loop));
+    e = load_again(p, error, size);
+    if (e)
+        LOG(loop_log(p->loop), LOG_ERROR, "config.reload_failed", LOG_TEXT("error", error),
+            LOG_TEXT("effect", "the old configuration stays"));
+    else
+        LOG(loop_log(p->loop), LOG_INFO, "config.reloaded", LOG_TEXT("file", p->args.config));
+    notify_ready();
+    return e;
+}
+
+static void drain(void *arg)
+{
+    notify_stopping();
+    node_drain(((struct program *)arg)->node);
 }
 
 /* --- signals --- */
@@ -104,12 +138,8 @@ static void on_hup(void *arg, int signo)
     char error[512];
 
     (void)signo;
-    notify_reloading(loop_now_us(p->loop));
-    if (reload(p, error, sizeof(error)))
-        LOG(loop_log(p->loop), LOG_ERROR, "config.reload_failed", LOG_TEXT("error", error));
-    else
-        LOG(loop_log(p->loop), LOG_INFO, "config.reloaded", LOG_TEXT("file", p->args.config));
-    notify_ready();
+    if (p->api)
+        (void)!api_reload(p->api, error, sizeof(error)); /* it was logged */
 }
 
 static void on_term(void *arg, int signo)
@@ -117,8 +147,7 @@ static void on_term(void *arg, int signo)
     struct program *p = arg;
 
     LOG(loop_log(p->loop), LOG_INFO, "signal", LOG_INT("number", signo));
-    notify_stopping();
-    node_drain(p->node);
+    drain(p);
 }
 
 /* --- the node's events --- */
@@ -216,6 +245,21 @@ static bool start(struct program *p, struct conf *conf)
     return true;
 }
 
+/* Without them nobody could ask or steer it. */
+static void serve(struct program *p)
+{
+    const struct api_hooks hooks = {reload, drain, p};
+    char error[512];
+
+    p->api = api_start(p->node, &hooks, error, sizeof(error));
+    if (p->api)
+        return;
+    fprintf(stderr, "fedrouter: %s\n", error);
+    p->status = EXIT_RUN;
+    node_drain(p->node);
+    node_drain(p->node); /* at once */
+}
+
 static int run(struct program *p, struct conf *conf)
 {
     raise_descriptors();
@@ -228,10 +272,13 @@ static int run(struct program *p, struct conf *conf)
         LOG_TEXT("config", p->args.config), LOG_INT("pid", getpid()));
     if (start(p, conf)) {
         conf_unref(conf);
+        serve(p);
         watch_signals(p);
         loop_run(p->loop);
         timer_stop(&p->watchdog);
         unwatch_signals(p);
+        if (p->api)
+            api_stop(p->api);
         node_free(p->node);
     } else {
         conf_unref(conf);
@@ -301,11 +348,12 @@ int main(int argc, char **argv)
 {
     struct program p = {.args = {.config = DEFAULT_CONFIG}};
     struct conf *conf;
+    char error[512];
     int status;
 
     if (!parse(argc, argv, &p.args, &status))
         return status;
-    conf = load(p.args.config, false);
+    conf = load(p.args.config, error, sizeof(error));
     if (!conf)
         return EXIT_CONFIG;
     if (!p.args.check && !p.args.print)

@@ -59,6 +59,8 @@ bool http_over_unix(const struct http_request *r);
 /* --- its answer --- */
 /* Somebody still waits for it. When not, http_answer only frees the request. */
 bool http_wanted(const struct http_request *r);
+/* It may take so long, instead of answer_ms; within `handle`. */
+void http_patience(struct http_request *r, uint64_t most_ms);
 /* Before http_answer; `name` lives for ever, `value` is copied. */
 void http_header(struct http_request *r, const char *name, const char *value);
 /* Takes what is in `body` (NULL: empty) and the request. `type`: of the content. */

@@ -43,6 +43,7 @@ struct http_request {
     struct header headers[HTTP_HEADERS_MAX];
     size_t header_count;
     uint64_t since_ms;
+    uint64_t most_ms;
     bool told; /* to the handler */
     bool answered;
     bool suspended;
@@ -178,6 +179,11 @@ bool http_wanted(const struct http_request *r)
     return r->connection && !r->response;
 }
 
+void http_patience(struct http_request *r, uint64_t most_ms)
+{
+    r->most_ms = most_ms;
+}
+
 void http_header(struct http_request *r, const char *name, const char *value)
 {
     assert(r->header_count < HTTP_HEADERS_MAX);
@@ -217,7 +223,6 @@ static struct http_request *request_new(struct http *h, struct MHD_Connection *c
     r->connection = c;
     r->client = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     r->method = parse_method(method);
-    r->since_ms = loop_now_ms(h->o.loop);
     list_init(&r->node);
     return r;
 }
@@ -227,6 +232,7 @@ static void tell(struct http *h, struct http_request *r, const char *path)
     r->told = true;
     r->path = path;
     r->since_ms = loop_now_ms(h->o.loop);
+    r->most_ms = h->o.answer_ms;
     list_push(&h->waiting, &r->node);
     h->o.handle(h->o.arg, r);
 }
@@ -315,7 +321,7 @@ static void sweep_waiting(struct http *h, uint64_t now)
     {
         struct http_request *r = LIST_ENTRY(node, struct http_request, node);
 
-        if (now - r->since_ms >= h->o.answer_ms)
+        if (now - r->since_ms >= r->most_ms)
             respond_unavailable(r, "no answer in time: a worker does not turn\n");
     }
 }
