@@ -350,6 +350,7 @@ bool site_quiet(const struct site *s)
 void site_fini(struct site *s)
 {
     timer_stop(&s->tick);
+    router_flush_held(&s->router, BOUNCE_DRAIN); /* bounces to components that left */
     router_fini(&s->router);
     lanes_close(s->lanes);
     seat_close(s->seat);
