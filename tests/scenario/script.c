@@ -300,7 +300,7 @@ static bool lay_out(struct reader *r, const struct raw *lines, size_t count, uns
         const struct raw *line = &lines[i];
         struct slice rest = slice_from(line->text);
         struct slice word = take_word(&rest);
-        struct macro *m = find_macro(r, word);
+        struct macro *m = line->indented ? NULL : find_macro(r, word);
         bool ok = true;
 
         if (slice_is(word, "macro") || slice_is(word, "repeat")) {

@@ -158,7 +158,8 @@ static struct xnode *make_text(struct builder *b, const struct token *t)
 {
     struct xnode *n = ARENA_NEW(b->arena, struct xnode);
 
-    n->text = t->kind == TOKEN_CDATA ? t->text : token_text(t->text, b->arena, &b->why);
+    n->text = t->kind == TOKEN_CDATA ? token_plain(t->text, b->arena)
+                                     : token_text(t->text, b->arena, &b->why);
     return b->why ? NULL : n;
 }
 

@@ -33,6 +33,9 @@ bool token_attr(struct slice *rest, struct slice *ret_name, struct slice *ret_va
 /* Character data with its references resolved; NULL text and *ret_why if it may not be. */
 struct slice token_text(struct slice raw, struct arena *arena, const char **ret_why);
 
+/* Of a CDATA section: line ends only. */
+struct slice token_plain(struct slice raw, struct arena *arena);
+
 enum token_end { TOKEN_COMPLETE, TOKEN_INCOMPLETE, TOKEN_BROKEN };
 /* *at: behind the element that begins at *at. */
 enum token_end token_whole_element(struct slice in, size_t *at, const char **ret_why);

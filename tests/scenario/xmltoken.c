@@ -234,6 +234,28 @@ static size_t put_reference(char *out, struct slice name)
     return put_utf8(out, c);
 }
 
+/* XML 1.0 2.11: CR LF and a lone CR are a line's end, LF. */
+static size_t put_plain(char *out, struct slice raw, size_t *i)
+{
+    out[0] = raw.ptr[*i];
+    if (out[0] != '\r')
+        return 1;
+    out[0] = '\n';
+    if (*i + 1 < raw.len && raw.ptr[*i + 1] == '\n')
+        ++*i;
+    return 1;
+}
+
+struct slice token_plain(struct slice raw, struct arena *arena)
+{
+    char *out = arena_alloc(arena, raw.len + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < raw.len; i++)
+        n += put_plain(out + n, raw, &i);
+    return slice_make(out, n);
+}
+
 struct slice token_text(struct slice raw, struct arena *arena, const char **ret_why)
 {
     char *out = arena_alloc(arena, raw.len + 1);
@@ -244,7 +266,7 @@ struct slice token_text(struct slice raw, struct arena *arena, const char **ret_
         size_t put;
 
         if (raw.ptr[i] != '&') {
-            out[n++] = raw.ptr[i];
+            n += put_plain(out + n, raw, &i);
             continue;
         }
         name = slice_sub(raw, i + 1, slice_find(slice_from_offset(raw, i + 1), ';'));
