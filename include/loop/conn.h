@@ -45,9 +45,10 @@ enum err conn_dial(struct loop *l, const struct addr *to, const struct addr *loc
 enum err conn_adopt(struct loop *l, int fd, const struct addr *peer, struct slice first,
                     const struct conn_handler *h, void *arg, struct conn **ret_conn) MUST_USE;
 
-/* Takes `tls`. Everything read but not yet delivered in clear is discarded unread (RFC 6120
- * 5.4.3.3), unless nothing ever was delivered in clear: then `first` of conn_adopt is already
- * TLS (XEP-0368). What is queued in clear goes out first. Then `secured` or `closed`. */
+/* Takes `tls`. From here on every byte is TLS or an end: what is injected in clear breaks the
+ * handshake (RFC 6120 5.4.3.3), and `first` of conn_adopt, if not delivered yet, is its beginning
+ * (XEP-0368 behind a PROXY header). What the owner was given in clear and has not parsed is his to
+ * discard. What is queued in clear goes out first. Then `secured` or `closed`. */
 void conn_start_tls(struct conn *c, struct tls *tls);
 /* NULL before conn_start_tls. Borrowed. */
 struct tls *conn_tls(struct conn *c);

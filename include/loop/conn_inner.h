@@ -39,11 +39,10 @@ struct conn {
 
     bool input_ended; /* end of stream or close_notify was read */
     bool paused;
-    bool draining;   /* inside drain() */
-    bool blocked;    /* the kernel takes no more for now */
-    bool gated;      /* the deadline is past */
-    bool full;       /* HIGH was passed and LOW not reached since */
-    bool clear_read; /* something was delivered in clear */
+    bool draining; /* inside drain() */
+    bool blocked;  /* the kernel takes no more for now */
+    bool gated;    /* the deadline is past */
+    bool full;     /* HIGH was passed and LOW not reached since */
     bool notify_sent;
     bool reset; /* how to close */
 

@@ -109,8 +109,6 @@ static void deliver(struct conn *c, struct slice plain)
 {
     if (c->draining)
         c->drain_left -= plain.len < c->drain_left ? plain.len : c->drain_left;
-    if (c->transport == CONN_CLEAR)
-        c->clear_read = true;
     c->handler->data(c->arg, plain);
 }
 
@@ -379,10 +377,8 @@ void conn_start_tls(struct conn *c, struct tls *tls)
     assert(!c->tls);
     c->tls = tls;
     c->clear_left = byteq_len(&c->plain);
-    if (!c->clear_read) {
-        tls_feed(tls, byteq_slice(&c->held)); /* TLS from the first byte on */
-        tls_keep(tls);
-    }
+    tls_feed(tls, byteq_slice(&c->held)); /* not delivered: TLS from the first byte on */
+    tls_keep(tls);
     byteq_fini(&c->held);
     if (c->transport == CONN_CLEAR)
         c->transport = CONN_SHAKING;

@@ -162,6 +162,7 @@ TEST(dgram, nothing_comes_after_close)
     sendto(fd, "b", 1, 0, &from.sa, addr_size(&from));
     run_for(50);
     CHECK_STR(got, "1");
+    CHECK_EQ(why, OK);
     close(fd);
     loop_free(loop);
 }

@@ -2,11 +2,13 @@
 
 #include "loop/hop.h"
 #include "loop/thread.h"
+#include "loop/timer.h"
 
 #include "base/mem.h"
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #define SENDERS  4
 #define MESSAGES 50000
@@ -130,5 +132,49 @@ TEST(hop, close_delivers_what_is_there_first)
     loop_free(l);
 }
 
+static struct loop *waiting;
+
+static void deliver_stop(struct hop_msg *m, void *arg)
+{
+    notes++;
+    loop_stop(waiting);
+}
+
+static void *post_later(void *arg)
+{
+    struct note *n = arg;
+
+    usleep(20000); /* the loop sleeps by then */
+    hop_post(n->hop, &n->msg);
+    return NULL;
+}
+
+static void on_limit(struct timer *t)
+{
+    loop_stop(waiting);
+}
+
+TEST(hop, a_single_message_wakes_the_loop)
+{
+    struct timer limit;
+    struct note n = {.msg.deliver = deliver_stop};
+    pthread_t id;
+
+    notes = 0;
+    waiting = loop_new(&counters[0], &sink);
+    n.hop = hop_open(waiting, NULL);
+    timer_init(&limit, waiting, on_limit);
+    timer_start(&limit, 3000);
+    CHECK_EQ(pthread_create(&id, NULL, post_later, &n), 0);
+    loop_run(waiting);
+    pthread_join(id, NULL);
+    CHECK_EQ(notes, 1);
+    CHECK(timer_running(&limit));
+    timer_stop(&limit);
+    hop_close(n.hop);
+    loop_free(waiting);
+}
+
 TESTS(TEST_OF(hop, keeps_order_of_each_of_four_threads),
-      TEST_OF(hop, close_delivers_what_is_there_first))
+      TEST_OF(hop, close_delivers_what_is_there_first),
+      TEST_OF(hop, a_single_message_wakes_the_loop))
