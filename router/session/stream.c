@@ -248,7 +248,6 @@ static void on_secured(void *arg)
 {
     struct stream *s = arg;
 
-    counter_add(loop_counters(s->loop), COUNTER_TLS_OK, 1);
     s->tls_asked = false;
     if (s->state == STREAM_FLUSHING)
         return;
@@ -361,8 +360,6 @@ static void on_closed(void *arg, enum err why)
         s->end.transport = why;
     stream_keep_text(slice_from(conn_tls_error(s->conn)), s->end.tls_error,
                      sizeof(s->end.tls_error));
-    if (s->end.tls_error[0] && in_handshake(s))
-        counter_add(loop_counters(s->loop), COUNTER_TLS_FAILED, 1);
     s->state = STREAM_FLUSHING;
     stream_tell_ending(s);
     timer_stop(&s->deadline);
