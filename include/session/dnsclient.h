@@ -4,7 +4,7 @@
  * Schedule of a question: the servers in turn, those that answered lately first, a second for
  * each; then again with two and four seconds. Earlier tries stay open and may still answer. A
  * server that fails at once (SERVFAIL, refused) makes the next one be asked at once. The whole
- * ends after `question_ms`.
+ * ends after `question_ms`. Questions begin at a bounded pace.
  *
  * Trust: `secure` is the AD bit of a loopback or listed server (RFC 6840 5.8, CONFORMANCE
  * DNSSEC-02). After such a server said SERVFAIL only its like are asked: it may have seen a
@@ -13,6 +13,7 @@
 #ifndef SESSION_DNSCLIENT_H
 #define SESSION_DNSCLIENT_H
 
+#include "base/bucket.h"
 #include "loop/timer.h"
 #include "session/dnsset.h"
 #include "session/resolver.h"
@@ -26,6 +27,11 @@
 #define DNSCLIENT_FAILURE_S 5
 /* So many answers with another case, and the server is asked over TCP at once. */
 #define DNSCLIENT_MANGLED_MAX 3
+/* A node that starts has thousands of domains to find at once; a name server's socket holds some
+ * hundred questions, and what it drops costs us a second. */
+#define DNSCLIENT_BURST      200
+#define DNSCLIENT_PER_SECOND 4000
+#define DNSCLIENT_PACE_MS    10
 
 struct dns_server {
     struct addr addr;
@@ -41,6 +47,10 @@ struct dnsclient {
     uint64_t question_ms;
     struct dnscache cache;
     struct map queries; /* in flight, by key */
+    struct list turns;  /* those that have not begun */
+    struct bucket pace;
+    struct task pump;
+    struct timer pace_timer;
 };
 
 /* Embedded in who waits. */

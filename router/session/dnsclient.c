@@ -19,7 +19,7 @@ struct dns_query {
     char name[DNS_NAME_TEXT_MAX]; /* where the aliases have led */
     enum dns_type type;
     struct list waiters;
-    struct task start;
+    struct list turn;   /* linked: waits to begin */
     struct timer timer; /* the next server's turn, or the end */
     uint64_t started_us;
     uint64_t deadline_ms;
@@ -53,7 +53,7 @@ static void free_query(struct dns_query *q)
 {
     close_attempts(q);
     timer_stop(&q->timer);
-    task_cancel(&q->start);
+    list_remove(&q->turn);
     map_remove(&q->client->queries, q->key);
     mem_free(q);
 }
@@ -313,9 +313,12 @@ static enum err ask(struct dns_query *q, struct dns_server *s)
     return e;
 }
 
-static void arm(struct dns_query *q, uint64_t after_ms)
+/* What was lost in one burst is not repeated in one: some chance in each wait. */
+static void arm(struct dns_query *q)
 {
     uint64_t now_ms = loop_now_ms(q->client->loop);
+    uint64_t wait_ms = DNSCLIENT_FIRST_WAIT_MS << q->round;
+    uint64_t after_ms = wait_ms + random_below(loop_random(q->client->loop), wait_ms / 8);
     uint64_t left_ms = q->deadline_ms > now_ms ? q->deadline_ms - now_ms : 0;
 
     timer_start(&q->timer, after_ms < left_ms ? after_ms : left_ms);
@@ -326,7 +329,7 @@ static void next_server(struct dns_query *q)
 {
     struct dns_server *s;
 
-    arm(q, DNSCLIENT_FIRST_WAIT_MS << q->round);
+    arm(q);
     while ((s = pick(q)) != NULL) {
         enum err e = ask(q, s);
 
@@ -369,14 +372,42 @@ static void on_timer(struct timer *t)
     next_server(q);
 }
 
-static void on_start(struct task *task)
+/* ---- pace ---- */
+
+/* Begins as many as the pace allows; the others have their turn a little later. */
+static void pump(struct dnsclient *c)
 {
-    begin(LIST_ENTRY(task, struct dns_query, start));
+    while (!list_empty(&c->turns) && bucket_take(&c->pace, 1, loop_now_ms(c->loop))) {
+        struct dns_query *q = LIST_FIRST(&c->turns, struct dns_query, turn);
+
+        list_remove(&q->turn);
+        begin(q);
+    }
+    if (!list_empty(&c->turns))
+        timer_start(&c->pace_timer, DNSCLIENT_PACE_MS);
 }
 
-/* ---- asking ---- */
+static void on_pump(struct task *task)
+{
+    pump(LIST_ENTRY(task, struct dnsclient, pump));
+}
 
-/* From its own name again, in this turn. */
+static void on_pace(struct timer *t)
+{
+    pump(LIST_ENTRY(t, struct dnsclient, pace_timer));
+}
+
+static void take_turn(struct dns_query *q)
+{
+    struct dnsclient *c = q->client;
+
+    list_remove(&q->turn);
+    list_push(&c->turns, &q->turn);
+    if (!timer_running(&c->pace_timer))
+        loop_post(c->loop, &c->pump);
+}
+
+/* From its own name again. */
 static void start(struct dns_query *q)
 {
     struct slice name = slice_from_offset(q->key, 1);
@@ -387,7 +418,7 @@ static void start(struct dns_query *q)
     q->ttl_s = UINT32_MAX;
     q->secure = true;
     q->only_trusted = false;
-    loop_post(q->client->loop, &q->start);
+    take_turn(q);
 }
 
 static struct dns_query *new_query(struct dnsclient *c, struct slice name, enum dns_type type)
@@ -398,7 +429,7 @@ static struct dns_query *new_query(struct dnsclient *c, struct slice name, enum 
     q->key = dns_key(q->key_buf, name, type);
     q->type = type;
     list_init(&q->waiters);
-    task_init(&q->start, on_start);
+    list_init(&q->turn);
     timer_init(&q->timer, c->loop, on_timer);
     q->started_us = loop_now_us(c->loop);
     q->deadline_ms = loop_now_ms(c->loop) + c->question_ms;
@@ -473,6 +504,10 @@ void dnsclient_init(struct dnsclient *c, struct loop *l)
 
     memset(c, 0, sizeof(*c));
     c->loop = l;
+    list_init(&c->turns);
+    task_init(&c->pump, on_pump);
+    timer_init(&c->pace_timer, l, on_pace);
+    bucket_init(&c->pace, DNSCLIENT_BURST, DNSCLIENT_PER_SECOND, loop_now_ms(l));
     random_fill(loop_random(l), seed, sizeof(seed));
     map_init(&c->queries, seed);
     dnscache_init(&c->cache, seed);
@@ -486,6 +521,8 @@ void dnsclient_fini(struct dnsclient *c)
         assert(list_empty(&q->waiters));
         free_query(q);
     }
+    task_cancel(&c->pump);
+    timer_stop(&c->pace_timer);
     map_fini(&c->queries);
     dnscache_fini(&c->cache);
 }

@@ -4,6 +4,8 @@
 
 #include "base/counter.h"
 
+#include <ctype.h>
+
 /* ---- several servers ---- */
 
 TEST(dnsclient, asks_the_next_server_and_remembers_who_answered)
@@ -84,6 +86,38 @@ TEST(dnsclient, repeats_and_still_listens)
     scene_fini(&s);
 }
 
+/* A burst of questions is spread: what a name server's socket cannot hold would cost a second. */
+TEST(dnsclient, begins_questions_at_a_bounded_pace)
+{
+    static struct wish wishes[1000];
+    struct dnsserver *d;
+    struct scene s;
+
+    scene_init(&s, NS1);
+    d = scene_server(&s, NS1);
+    world_set_latency(s.w, s.router, scene_host(&s, NS1), 10000, 10000);
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "d%zu.example", i);
+        wishes[i] = (struct wish){.s = &s};
+        resolver_ask(s.r, slice_from(name), wish_done, &wishes[i]);
+    }
+    world_advance(s.w, 5);
+    CHECK_EQ(host_descriptors(s.router), 200);
+    for (unsigned ms = 5; ms < 900; ms++) {
+        world_advance(s.w, 1);
+        CHECK(host_descriptors(s.router) <= 300);
+    }
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        CHECK_EQ(wish_wait(&wishes[i])->kind, RESOLVED_NOTHING);
+        resolution_unref(wishes[i].res);
+    }
+    CHECK(world_ms(s.w) > 900 && world_ms(s.w) < 1500);
+    CHECK_EQ(dnsserver_asked(d, "d999.example", "A"), 1);
+    scene_fini(&s);
+}
+
 TEST(dnsclient, the_whole_is_bounded_in_time)
 {
     struct dnsserver *d;
@@ -154,12 +188,12 @@ static void reply_honest(struct oracle *o, const struct dnsquery *q, bool tcp, s
     honest(q, pk);
 }
 
-static void reply_lower_case(struct oracle *o, const struct dnsquery *q, bool tcp, struct pk *pk)
+static void reply_other_case(struct oracle *o, const struct dnsquery *q, bool tcp, struct pk *pk)
 {
     honest(q, pk);
     if (!tcp)
-        for (size_t i = 13; i < 12 + strlen(q->name); i++)
-            pk->b[i] = pk->b[i] >= 'A' && pk->b[i] <= 'Z' ? pk->b[i] | 0x20 : pk->b[i];
+        for (size_t i = 13; i < 13 + strlen(q->name); i++)
+            pk->b[i] ^= isalpha(pk->b[i]) ? 0x20 : 0;
 }
 
 /* 0x20: a server that does not keep the case is believed over TCP only, and asked so at once when
@@ -170,7 +204,7 @@ TEST(dnsclient, another_case_is_asked_again_over_tcp)
     struct scene s;
 
     scene_init(&s, NS1);
-    open_at(&o, &s, NS1, reply_lower_case);
+    open_at(&o, &s, NS1, reply_other_case);
     CHECK_EQ(kind_of(&s, "a.example"), RESOLVED);
     CHECK(world_ms(s.w) < 1000);
     CHECK_EQ(o.udp_count, 4);
@@ -501,6 +535,7 @@ TEST(dnsclient, servfail_of_a_trusted_server_is_not_cured_elsewhere)
 TESTS(TEST_OF(dnsclient, asks_the_next_server_and_remembers_who_answered),
       TEST_OF(dnsclient, changes_server_at_once_when_one_refuses),
       TEST_OF(dnsclient, repeats_and_still_listens),
+      TEST_OF(dnsclient, begins_questions_at_a_bounded_pace),
       TEST_OF(dnsclient, the_whole_is_bounded_in_time),
       TEST_OF(dnsclient, reload_asks_the_new_servers),
       TEST_OF(dnsclient, another_case_is_asked_again_over_tcp),
