@@ -60,10 +60,10 @@ struct stanza *assembly_finish(struct assembly *a, const struct slice content[2]
 /* The same for a stanza whose content was discarded. */
 struct stanza *assembly_finish_empty(struct assembly *a);
 
-/* All of it in one go: false when it is not plain or not whole at the start of `s`, or over
- * `limit` bytes. The stanza took *ret_len bytes. */
-bool assembly_plain(struct assembly *a, struct slice s, size_t limit, struct stanza **ret_stanza,
-                    size_t *ret_len);
+/* All of it in one go, when it is plain, whole at the start of `s` and not over `limit` bytes. The
+ * stanza took *ret_len bytes. */
+enum plain_result assembly_plain(struct assembly *a, struct slice s, size_t limit,
+                                 struct stanza **ret_stanza, size_t *ret_len);
 
 /* False: not a stanza of this content namespace. */
 bool assembly_kind(const struct assembly *a, const struct qname *name, enum stanza_kind *ret_kind);

@@ -30,8 +30,15 @@ struct plain {
     size_t len; /* first '<' to last '>' */
 };
 
+enum plain_result {
+    PLAIN_READ,
+    PLAIN_SHORT, /* plain so far, but the end is not there */
+    PLAIN_NOT,   /* the parser must look */
+};
+
 /* `s` begins with the stanza's '<'. `inherits`: `content_ns` is the default namespace around it.
- * False: not plain, or not all there. All slices point into `s`. */
-bool plain_read(struct slice s, struct slice content_ns, bool inherits, struct plain *ret_plain);
+ * All slices point into `s`. */
+enum plain_result plain_read(struct slice s, struct slice content_ns, bool inherits,
+                             struct plain *ret_plain);
 
 #endif

@@ -24,6 +24,8 @@ struct xml_parser_handlers {
     /* Before `start` of the same tag, whose end the two strings live to; may be NULL. `prefix`
      * NULL: default; `uri` NULL: none. */
     void (*declare)(void *parser, const char *prefix, const char *uri);
+    /* A CDATA section begins; may be NULL. */
+    void (*section)(void *parser);
 };
 
 struct xml_parser {

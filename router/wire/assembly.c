@@ -263,16 +263,21 @@ struct stanza *assembly_finish_empty(struct assembly *a)
     return s;
 }
 
-bool assembly_plain(struct assembly *a, struct slice s, size_t limit, struct stanza **ret_stanza,
-                    size_t *ret_len)
+enum plain_result assembly_plain(struct assembly *a, struct slice s, size_t limit,
+                                 struct stanza **ret_stanza, size_t *ret_len)
 {
     struct plain plain;
+    enum plain_result result;
 
-    if (!splice_is_plain(a->lang) ||
-        !plain_read(s, slice_from(a->content_ns), a->inherits, &plain) || plain.len > limit)
-        return false;
+    if (!splice_is_plain(a->lang))
+        return PLAIN_NOT;
+    result = plain_read(s, slice_from(a->content_ns), a->inherits, &plain);
+    if (result != PLAIN_READ)
+        return result;
+    if (plain.len > limit)
+        return PLAIN_NOT;
     *ret_stanza = splice_plain(&plain, a->lang);
     judge(*ret_stanza, plain.children);
     *ret_len = plain.len;
-    return true;
+    return PLAIN_READ;
 }

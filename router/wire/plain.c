@@ -4,10 +4,13 @@
 #include "wire/scan.h"
 #include "wire/xml.h"
 
-#define NS_XMLNS "http://www.w3.org/2000/xmlns/"
+/* "&#x10FFFF;" and a leading zero or two. */
+#define REFERENCE_BYTES_MAX 12
+#define NS_XMLNS            "http://www.w3.org/2000/xmlns/"
 
 /* All readers take the rest of the input and give what is behind the thing they read, or NULL:
- * then it is not plain, or ends too early. */
+ * then it is not plain, or ends too early. Which of the two is asked once, at the end, of the
+ * place where the last whole token ended (may_go_on). */
 
 enum { NAME_START = 1, NAME_MORE = 2, SPACE = 4 };
 
@@ -245,6 +248,7 @@ struct reader {
     struct slice content_ns;
     struct slice open[XML_DEPTH_MAX]; /* names of the elements that are open */
     unsigned depth;
+    const char *at; /* behind the last whole token */
 };
 
 /* A default namespace that changes nothing but names: not the content namespace, which would have
@@ -298,10 +302,11 @@ static const char *read_end(struct reader *r, const char *p, const char *end)
 }
 
 /* To the next '<'. */
-static const char *read_text(const char *p, const char *end)
+static const char *read_text(struct reader *r, const char *p, const char *end)
 {
     for (;;) {
         p = scan_text(p, end);
+        r->at = p;
         if (p == end)
             return NULL;
         if (*p == '<')
@@ -324,7 +329,7 @@ static const char *read_content(struct reader *r, const char *p, const char *end
     const char *start = p;
 
     for (;;) {
-        p = read_text(p, end);
+        p = read_text(r, p, end);
         if (!p || end - p < 2)
             return NULL;
         plain->content = slice_make(start, (size_t)(p - start));
@@ -364,29 +369,99 @@ static bool take_ns(struct plain *plain, struct slice content_ns, bool inherits)
     return inherits;
 }
 
-bool plain_read(struct slice s, struct slice content_ns, bool inherits, struct plain *ret_plain)
+/* Behind '<': neither the end of the tag, nor what can be in none. */
+static bool tag_is_open(const char *p, const char *end)
 {
-    struct reader r;
-    const char *end = s.ptr + s.len;
-    const char *p;
+    if (p < end && (*p == '!' || *p == '?'))
+        return false;
+    if (memchr(p, '<', (size_t)(end - p)))
+        return false;
+    while (p < end) {
+        p = scan_tag(p, end);
+        if (p == end)
+            return true;
+        if (*p == '>')
+            return false;
+        p = memchr(p + 1, *p, (size_t)(end - p - 1));
+        if (!p)
+            return true;
+        p++;
+    }
+    return true;
+}
+
+/* Behind '&'. */
+static bool reference_is_open(const char *p, const char *end)
+{
+    bool fits = end - p < REFERENCE_BYTES_MAX;
+
+    p += p < end && *p == '#';
+    while (p < end && is(*p, NAME_MORE))
+        p++;
+    return fits && p == end;
+}
+
+static bool character_is_open(const char *p, const char *end)
+{
+    unsigned char lead = (unsigned char)*p;
+    ptrdiff_t whole = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+
+    if (lead < 0xc2 || lead > 0xf4 || end - p >= whole)
+        return false;
+    while (++p < end)
+        if (!is_tail(*p))
+            return false;
+    return true;
+}
+
+/* More bytes may make a plain token of what begins here. What cannot become one is seen at once,
+ * where the parser sees it at once. */
+static bool may_go_on(const char *at, const char *end)
+{
+    if (at == end)
+        return true;
+    if (*at == '<')
+        return tag_is_open(at + 1, end);
+    if (*at == '&')
+        return reference_is_open(at + 1, end);
+    return (signed char)*at < 0 && character_is_open(at, end);
+}
+
+static const char *read_stanza(struct reader *r, const char *p, const char *end, bool inherits,
+                               struct plain *plain)
+{
+    const char *start = p;
     bool empty;
 
-    if (s.len < 2 || *s.ptr != '<')
-        return false;
+    p = read_name(p + 1, end, &r->open[0]);
+    if (!p || !find_kind(r->open[0], &plain->kind))
+        return NULL;
+    p = read_attrs(p, end, true, plain->attrs, &plain->attr_count, &empty);
+    if (!p || p - start > XML_TAG_BYTES_MAX || !take_ns(plain, r->content_ns, inherits))
+        return NULL;
+    plain->children = 0;
+    plain->content = slice_none();
+    return empty ? p : read_content(r, p, end, plain);
+}
+
+enum plain_result plain_read(struct slice s, struct slice content_ns, bool inherits,
+                             struct plain *ret_plain)
+{
+    struct reader r;
+    const char *end;
+    const char *p;
+
+    if (!s.len)
+        return PLAIN_SHORT;
+    if (*s.ptr != '<')
+        return PLAIN_NOT;
+    end = s.ptr + s.len;
     r.content_ns = content_ns;
     r.depth = 1;
-    p = read_name(s.ptr + 1, end, &r.open[0]);
-    if (!p || !find_kind(r.open[0], &ret_plain->kind))
-        return false;
-    p = read_attrs(p, end, true, ret_plain->attrs, &ret_plain->attr_count, &empty);
-    if (!p || p - s.ptr > XML_TAG_BYTES_MAX || !take_ns(ret_plain, content_ns, inherits))
-        return false;
-    ret_plain->children = 0;
-    ret_plain->content = slice_none();
-    if (!empty)
-        p = read_content(&r, p, end, ret_plain);
+    r.at = s.ptr;
+    p = read_stanza(&r, s.ptr, end, inherits, ret_plain);
     if (!p)
-        return false;
+        return may_go_on(r.at, end) ? PLAIN_SHORT : PLAIN_NOT;
     ret_plain->len = (size_t)(p - s.ptr);
-    return true;
+    return PLAIN_READ;
 }

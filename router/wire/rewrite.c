@@ -58,7 +58,8 @@ static void feed(struct xml_parser *p, struct slice s)
 bool splice_rewrite(struct slice context, unsigned depth, const struct slice content[2],
                     struct splice_writer *w)
 {
-    static const struct xml_parser_handlers handlers = {on_start, on_end, on_text, NULL};
+    static const struct xml_parser_handlers handlers = {
+        .start = on_start, .end = on_end, .text = on_text};
     struct rewrite r = {.writer = w, .context = depth};
 
     xml_parser_open(&r.parser, REWRITE_SALT, &handlers);

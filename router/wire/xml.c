@@ -2,7 +2,7 @@
 
 #include "wire/assembly.h"
 #include "wire/border.h"
-#include "wire/ns.h"
+#include "wire/root.h"
 #include "wire/tree.h"
 #include "wire/xml_parser.h"
 #include "wire/xmlw.h"
@@ -10,6 +10,10 @@
 /* expat remembers each name it ever saw until it is freed: over this it is replaced between two
  * depth-1 elements. */
 #define PARSER_KEEP_BYTES (96 * 1024)
+/* So much of a plain stanza is held until its end comes; longer ones are the parser's. */
+#define HELD_BYTES_MAX XML_TAG_BYTES_MAX
+/* Copied at once, besides as much as is there: most stanzas end soon. */
+#define HELD_STEP_BYTES 512
 /* LIMIT-03: a stanza over the limit is answered, one this many times over it ends the stream. */
 #define BIG_FACTOR 4
 
@@ -36,12 +40,14 @@ struct xml {
     struct slice chunk;   /* the caller's */
     size_t chunk_fed;     /* of it, given to the parser */
     uint64_t chunk_at;    /* position of its first byte in the stream */
+    struct slice later;   /* what follows it: the caller's, while `chunk` is `held` */
+    struct byteq held;    /* beginning of a plain stanza from earlier chunks */
+    bool spilling;        /* `held` is given to the parser */
+    uint64_t total;       /* bytes fed by the caller */
     uint64_t shift;       /* position in the stream minus position in the parser */
     struct border border; /* of the element that the parser reads */
 
-    struct xml_header header;
-    struct arena header_arena;
-    struct slice root_name; /* as written */
+    struct root root;
 
     uint64_t start;         /* first '<' of the depth-1 element */
     uint64_t content_start; /* behind its start tag */
@@ -97,6 +103,16 @@ static void on_text(void *parser, const char *text, int len)
     if (x->place == PLACE_TREE)
         tree_take_text(x, s);
     else if (slice_trim(s).len)
+        fail(x, FAULT_TEXT_AT_ROOT);
+}
+
+/* In the root element not even an empty one: between two elements the parser is never inside
+ * anything, so that a stanza may be read past it. */
+static void on_section(void *parser)
+{
+    struct xml *x = parser;
+
+    if (x->place == PLACE_ROOT)
         fail(x, FAULT_TEXT_AT_ROOT);
 }
 
@@ -159,66 +175,11 @@ static struct qname split(const char *text)
 
 /* --- the root element ------------------------------------------------------------------------ */
 
-static void keep_binding(struct xml *x, const struct declaration *d)
-{
-    struct binding *b = &x->stanza.bindings[x->stanza.binding_count++];
-
-    b->prefix = arena_copy(&x->header_arena, slice_from(d->prefix));
-    b->uri = arena_copy(&x->header_arena, slice_from(d->uri));
-    if (b->prefix.len && slice_is(b->uri, NS_DIALBACK))
-        x->header.dialback = true;
-    if (!b->prefix.len)
-        x->header.content_ns = b->uri;
-}
-
-static void keep_header_attr(struct xml *x, const char *name, const char *value)
-{
-    struct xml_header *h = &x->header;
-    struct qname q = split(name);
-    const struct {
-        const char *name;
-        const char *ns;
-        struct slice *to;
-    } rows[] = {{"to", "", &h->to},
-                {"from", "", &h->from},
-                {"id", "", &h->id},
-                {"version", "", &h->version},
-                {"lang", NS_XML, &h->lang}};
-
-    for (size_t i = 0; i < COUNT(rows); i++)
-        if (slice_is(q.local, rows[i].name) && slice_is(q.ns, rows[i].ns))
-            *rows[i].to = arena_copy(&x->header_arena, slice_from(value));
-}
-
-static void keep_root_name(struct xml *x, const struct qname *name)
-{
-    struct byteq text;
-
-    byteq_init(&text);
-    byteq_append(&text, name->prefix);
-    xmlw_raw(&text, name->prefix.len ? ":" : "");
-    byteq_append(&text, name->local);
-    x->root_name = arena_copy(&x->header_arena, byteq_slice(&text));
-    byteq_fini(&text);
-}
-
 static void start_root(struct xml *x, const char *text, const char **atts, size_t attrs)
 {
-    struct xml_header *h = &x->header;
     struct qname name = split(text);
 
-    for (size_t i = 0; i < x->stanza.declaration_count; i++)
-        keep_binding(x, &x->stanza.declarations[i]);
-    for (size_t i = 0; i < attrs; i++)
-        keep_header_attr(x, atts[2 * i], atts[2 * i + 1]);
-    keep_root_name(x, &name);
-    h->ns = arena_copy(&x->header_arena, name.ns);
-    h->name = arena_copy(&x->header_arena, name.local);
-    x->stanza.lang = h->lang;
-    x->stanza.inherits = slice_is(h->content_ns, x->stanza.content_ns);
-    h->stream_is_default = slice_is(h->content_ns, NS_STREAM);
-    if (h->stream_is_default)
-        h->content_ns = slice_none();
+    root_keep(&x->root, &x->stanza, &name, atts, attrs);
     x->place = PLACE_ROOT;
     x->header_ready = true;
     x->item_end = here(x) + token_len(x);
@@ -395,11 +356,7 @@ static void prime(struct xml *x)
     struct slice rest;
 
     byteq_init(&text);
-    xmlw_raw(&text, "<");
-    byteq_append(&text, x->root_name);
-    for (size_t i = 0; i < x->stanza.binding_count; i++)
-        splice_declare(&text, x->stanza.bindings[i].prefix, x->stanza.bindings[i].uri);
-    xmlw_raw(&text, ">");
+    root_write(&x->root, &x->stanza, &text);
     x->priming = true;
     for (rest = byteq_slice(&text); rest.len;
          rest = slice_from_offset(rest, XML_PARSER_PIECE_BYTES))
@@ -410,12 +367,12 @@ static void prime(struct xml *x)
 
 static void open_parser(struct xml *x)
 {
-    static const struct xml_parser_handlers handlers = {on_start, on_end, on_text, on_declaration};
+    static const struct xml_parser_handlers handlers = {on_start, on_end, on_text, on_declaration,
+                                                        on_section};
 
     xml_parser_open(&x->parser, x->salt, &handlers);
     if (x->place != PLACE_PROLOG)
         prime(x);
-    x->shift = x->chunk_at + x->chunk_fed - x->parser.fed;
 }
 
 /* The bytes behind the border are still the caller's chunk: they are fed again. */
@@ -442,6 +399,7 @@ static void feed_piece(struct xml *x)
     if (at_border(x))
         border_start(&x->border, false);
     piece.len = border_find(&x->border, piece);
+    x->shift = x->chunk_at + x->chunk_fed - x->parser.fed;
     x->chunk_fed += piece.len;
     xml_parser_feed(&x->parser, piece);
 }
@@ -456,21 +414,68 @@ static size_t count_space(struct slice s)
     return n;
 }
 
-/* What is read here the parser never sees: its positions fall behind. */
+static void deliver_plain(struct xml *x, size_t len)
+{
+    x->stanza_ready->scope = x->scope;
+    x->chunk_fed += len;
+    x->item_end = x->chunk_at + x->chunk_fed;
+}
+
+/* What is read here the parser never sees. False: it is the parser's. */
 static bool take_plain(struct xml *x)
 {
     struct slice rest = slice_from_offset(x->chunk, x->chunk_fed);
     size_t space = count_space(rest);
     size_t len;
 
-    if (!at_border(x) || !assembly_plain(&x->stanza, slice_from_offset(rest, space),
-                                         x->limits.stanza_bytes, &x->stanza_ready, &len))
+    if (!at_border(x) || x->spilling)
         return false;
-    x->stanza_ready->scope = x->scope;
-    x->chunk_fed += space + len;
-    x->shift += space + len;
-    x->item_end = x->chunk_at + x->chunk_fed;
-    return true;
+    rest = slice_from_offset(rest, space);
+    switch (assembly_plain(&x->stanza, rest, x->limits.stanza_bytes, &x->stanza_ready, &len)) {
+    case PLAIN_READ:
+        deliver_plain(x, space + len);
+        return true;
+    case PLAIN_SHORT:
+        if (rest.len > HELD_BYTES_MAX)
+            return false;
+        byteq_append(&x->held, rest);
+        x->chunk_fed = x->chunk.len;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* What was held goes to the parser, as a chunk of its own before the rest of the caller's. */
+static void spill(struct xml *x, size_t len)
+{
+    x->later = slice_from_offset(x->chunk, x->chunk_fed);
+    x->chunk_at += x->chunk_fed - len;
+    x->chunk = slice_sub(byteq_slice(&x->held), 0, len);
+    x->chunk_fed = 0;
+    x->spilling = true;
+}
+
+/* The stanza that an earlier chunk began: is its end in this one? Each time it is looked at from
+ * its beginning: the bound is what a byte that comes alone may cost. */
+static void go_on_holding(struct xml *x)
+{
+    size_t before = byteq_len(&x->held);
+    struct slice more = slice_sub(x->chunk, x->chunk_fed, before + HELD_STEP_BYTES);
+    enum plain_result result;
+    size_t len;
+
+    byteq_append(&x->held, more);
+    result = assembly_plain(&x->stanza, byteq_slice(&x->held), x->limits.stanza_bytes,
+                            &x->stanza_ready, &len);
+    if (result == PLAIN_READ) {
+        deliver_plain(x, len - before);
+        byteq_clear(&x->held);
+    } else if (result == PLAIN_SHORT && byteq_len(&x->held) <= HELD_BYTES_MAX) {
+        x->chunk_fed += more.len;
+    } else {
+        spill(x, before);
+    }
 }
 
 /* The chunk goes back to the caller: what belongs to an open stanza is kept. */
@@ -491,13 +496,29 @@ static void keep_content(struct xml *x)
         byteq_append(&x->stanza.carry, slice_from_offset(x->chunk, (size_t)(from - x->chunk_at)));
 }
 
-static void finish_chunk(struct xml *x)
+/* False: that was all. */
+static bool finish_chunk(struct xml *x)
 {
+    bool spilling = x->spilling;
+
     if (x->place == PLACE_STANZA || x->place == PLACE_BIG)
         keep_content(x);
     x->chunk_at += x->chunk.len;
-    x->chunk = slice_none();
+    x->chunk = x->later;
     x->chunk_fed = 0;
+    x->later = slice_none();
+    x->spilling = false;
+    if (spilling)
+        byteq_clear(&x->held);
+    return spilling || failed(x);
+}
+
+static void read_chunk(struct xml *x)
+{
+    if (byteq_len(&x->held) && !x->spilling)
+        go_on_holding(x);
+    else if (!take_plain(x))
+        feed_piece(x);
 }
 
 /* One step of the parser. False: nothing is left to do. */
@@ -505,17 +526,14 @@ static bool run(struct xml *x)
 {
     if (failed(x) || x->place == PLACE_CLOSED)
         return false;
-    if (x->renew) {
+    if (x->renew)
         renew_parser(x);
-    } else if (x->parser.suspended) {
+    else if (x->parser.suspended)
         xml_parser_resume(&x->parser);
-    } else if (x->chunk_fed < x->chunk.len) {
-        if (!take_plain(x))
-            feed_piece(x);
-    } else {
-        finish_chunk(x);
-        return failed(x);
-    }
+    else if (x->chunk_fed < x->chunk.len)
+        read_chunk(x);
+    else
+        return finish_chunk(x);
     return true;
 }
 
@@ -553,7 +571,7 @@ static bool take_item(struct xml *x, struct xml_item *item)
 
 void xml_next(struct xml *x, struct xml_item *item)
 {
-    *item = (struct xml_item){.kind = XML_MORE, .header = &x->header};
+    *item = (struct xml_item){.kind = XML_MORE, .header = &x->root.header};
     if (x->tree_given)
         arena_reset(&x->tree_arena); /* the caller is done with it */
     x->tree_given = false;
@@ -574,14 +592,14 @@ static bool closed(const struct xml *x)
 void xml_feed(struct xml *x, struct slice bytes)
 {
     assert(!x->chunk.len || closed(x));
-    x->chunk_at += x->chunk.len;
+    x->total += bytes.len;
     x->chunk = bytes;
     x->chunk_fed = 0;
 }
 
 uint64_t xml_total(const struct xml *x)
 {
-    return x->chunk_at + x->chunk.len;
+    return x->total;
 }
 
 size_t xml_unused(const struct xml *x)
@@ -591,7 +609,7 @@ size_t xml_unused(const struct xml *x)
 
 bool xml_at_rest(const struct xml *x)
 {
-    return at_border(x) && !failed(x) && !x->chunk.len;
+    return at_border(x) && !failed(x) && !x->chunk.len && !byteq_len(&x->held);
 }
 
 void xml_rest(struct xml *x)
@@ -600,13 +618,14 @@ void xml_rest(struct xml *x)
         return;
     xml_parser_close(&x->parser);
     assembly_rest(&x->stanza);
+    byteq_fini(&x->held);
     arena_fini(&x->tree_arena);
 }
 
 size_t xml_memory(const struct xml *x)
 {
-    return sizeof(*x) + x->parser.bytes + assembly_memory(&x->stanza) + x->header_arena.used_bytes +
-           x->tree_arena.used_bytes;
+    return sizeof(*x) + x->parser.bytes + assembly_memory(&x->stanza) + x->held.room +
+           x->root.arena.used_bytes + x->tree_arena.used_bytes;
 }
 
 struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_limits *limits)
@@ -617,7 +636,8 @@ struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_l
     x->scope = (uint8_t)content;
     assembly_init(&x->stanza, splice_scope_ns(content));
     x->limits = *limits;
-    arena_init(&x->header_arena);
+    root_init(&x->root);
+    byteq_init(&x->held);
     arena_init(&x->tree_arena);
     x->tree_into = &x->tree_arena;
     border_start(&x->border, true);
@@ -637,7 +657,8 @@ void xml_free(struct xml *x)
     stanza_unref(x->stanza_ready);
     assembly_fini(&x->stanza);
     arena_fini(&x->tree_arena);
-    arena_fini(&x->header_arena);
+    root_fini(&x->root);
+    byteq_fini(&x->held);
     mem_free(x);
 }
 

@@ -120,6 +120,7 @@ static void set_handlers(struct xml_parser *p)
     XML_SetElementHandler(p->expat, h->start, h->end);
     XML_SetCharacterDataHandler(p->expat, h->text);
     XML_SetStartNamespaceDeclHandler(p->expat, h->declare);
+    XML_SetStartCdataSectionHandler(p->expat, h->section);
     XML_SetCommentHandler(p->expat, on_comment);
     XML_SetProcessingInstructionHandler(p->expat, on_instruction);
     XML_SetStartDoctypeDeclHandler(p->expat, on_doctype);

@@ -5,9 +5,14 @@
 #include "wire/plain.h"
 #include "wire/xml.h"
 
-static bool read(struct slice s, struct plain *plain)
+static enum plain_result look(struct slice s, struct plain *plain)
 {
     return plain_read(s, SLICE(NS_SERVER), true, plain);
+}
+
+static bool read(struct slice s, struct plain *plain)
+{
+    return look(s, plain) == PLAIN_READ;
 }
 
 TEST(plain, reads_what_stanzas_are_made_of)
@@ -54,7 +59,7 @@ TEST(plain, reads_no_further_than_there_is)
         char *copy = mem_alloc(n);
 
         memcpy(copy, text, n);
-        CHECK(!read(slice_make(copy, n), &p));
+        CHECK_EQ(look(slice_make(copy, n), &p), PLAIN_SHORT);
         mem_free(copy);
     }
     CHECK(read(slice_from(text), &p));
@@ -87,9 +92,53 @@ TEST(plain, leaves_the_rest_to_the_parser)
     struct plain p;
 
     for (size_t i = 0; i < COUNT(cases); i++)
-        CHECK_MSG(!read(slice_from(cases[i]), &p), "%s", cases[i]);
-    CHECK(!plain_read(SLICE("<iq/>"), SLICE(NS_SERVER), false, &p)); /* NS-03 */
-    CHECK(plain_read(SLICE("<iq xmlns='jabber:server'/>"), SLICE(NS_SERVER), false, &p));
+        CHECK_MSG(look(slice_from(cases[i]), &p) == PLAIN_NOT, "%s", cases[i]);
+    CHECK_EQ(plain_read(SLICE("<iq/>"), SLICE(NS_SERVER), false, &p), PLAIN_NOT); /* NS-03 */
+    CHECK_EQ(plain_read(SLICE("<iq xmlns='jabber:server'/>"), SLICE(NS_SERVER), false, &p),
+             PLAIN_READ);
+}
+
+TEST(plain, waits_only_for_what_may_become_plain)
+{
+    static const struct {
+        const char *text;
+        enum plain_result result;
+    } cases[] = {
+        {"", PLAIN_SHORT},
+        {"<", PLAIN_SHORT},
+        {"<i", PLAIN_SHORT},
+        {"<iq a='1", PLAIN_SHORT},
+        {"<iq a='1'", PLAIN_SHORT},
+        {"<iq a='>", PLAIN_SHORT},
+        {"<iq>", PLAIN_SHORT},
+        {"<iq>x", PLAIN_SHORT},
+        {"<iq>&", PLAIN_SHORT},
+        {"<iq>&#", PLAIN_SHORT},
+        {"<iq>&#x1F600", PLAIN_SHORT},
+        {"<iq>\xf0\x9f\x98", PLAIN_SHORT},
+        {"<iq><", PLAIN_SHORT},
+        {"<iq></", PLAIN_SHORT},
+        {"x", PLAIN_NOT},
+        {"<?", PLAIN_NOT},
+        {"<iq>& ", PLAIN_NOT},
+        {"<iq>&amp ", PLAIN_NOT},
+        {"<iq>&#x0000000000001", PLAIN_NOT},
+        {"<iq>\xff", PLAIN_NOT},
+        {"<iq>\xc3(", PLAIN_NOT},
+        {"<iq>\xf0\x9f(", PLAIN_NOT},
+        {"<iq>\x01", PLAIN_NOT},
+        {"<iq>]]>", PLAIN_NOT},
+        {"<iq><!", PLAIN_NOT},
+        {"<iq><?", PLAIN_NOT},
+        {"<iq a='1></iq>", PLAIN_NOT},
+        {"<iq><x a='<", PLAIN_NOT},
+        {"<iq><p:x>", PLAIN_NOT},
+        {"<iq></x>", PLAIN_NOT},
+    };
+    struct plain p;
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        CHECK_MSG(look(slice_from(cases[i].text), &p) == cases[i].result, "%s", cases[i].text);
 }
 
 /* n times `fill` between the two. */
@@ -126,4 +175,5 @@ TEST(plain, keeps_the_limits_of_the_parser) /* LIMIT-06 */
 
 TESTS(TEST_OF(plain, reads_what_stanzas_are_made_of),
       TEST_OF(plain, reads_no_further_than_there_is), TEST_OF(plain, leaves_the_rest_to_the_parser),
+      TEST_OF(plain, waits_only_for_what_may_become_plain),
       TEST_OF(plain, keeps_the_limits_of_the_parser))

@@ -514,6 +514,8 @@ TEST(xml, names_the_fault)
         {"<iq/>hello", "<iq/>\nfault text-at-root\n"},
         {" &#x41;", "fault text-at-root\n"},
         {"<![CDATA[x]]>", "fault text-at-root\n"},
+        {"<iq/><![CDATA[<iq/>]]>", "<iq/>\nfault text-at-root\n"},
+        {"<![CDATA[]]>", "fault text-at-root\n"},
         {"\xef\xbb\xbf<iq/>", "fault text-at-root\n"},
     };
 
