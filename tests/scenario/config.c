@@ -71,7 +71,7 @@ static bool set_line(struct stage *s, struct slice rest)
 
 /* --- files --- */
 
-static bool write_file(struct stage *s, const char *name, struct slice text)
+bool config_write_file(struct stage *s, const char *name, struct slice text)
 {
     char path[512];
     FILE *f;
@@ -152,7 +152,7 @@ static bool component_line(struct stage *s, struct slice rest)
     char file[256];
 
     snprintf(file, sizeof(file), "%.*s.secret", SLICE_ARGS(domain));
-    if (!write_file(s, file, secret.ptr ? secret : SLICE("secret")))
+    if (!config_write_file(s, file, secret.ptr ? secret : SLICE("secret")))
         return false;
     put(&s->components, "  - { domain: ");
     put_quoted(&s->components, domain);
@@ -265,14 +265,14 @@ const char *config_write(struct stage *s)
     bool ok;
 
     if (!own_certificate(s) ||
-        !write_file(s, "dialback.secret", words_get(&s->words, SLICE("SECRET"))))
+        !config_write_file(s, "dialback.secret", words_get(&s->words, SLICE("SECRET"))))
         return NULL;
     byteq_init(&yaml);
     for (struct setting *one = s->settings; one; one = one->next)
         if (is_first_of_section(s, one))
             put_section(s, one->section, &yaml);
     put_lists(s, &yaml);
-    ok = write_file(s, "fedrouter.yaml", byteq_slice(&yaml));
+    ok = config_write_file(s, "fedrouter.yaml", byteq_slice(&yaml));
     byteq_fini(&yaml);
     snprintf(path, sizeof(path), "%s/fedrouter.yaml", s->dir);
     return ok ? path : NULL;

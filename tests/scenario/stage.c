@@ -125,10 +125,10 @@ static void free_settings(struct stage *s)
 /* Peers that a scenario left open would hold the router's drain to its last second. */
 static void hang_up(struct stage *s)
 {
-    LIST_WALK (n, &s->actors)
-        peer_reset(LIST_ENTRY(n, struct actor, node)->peer);
-    LIST_WALK (n, &s->ports)
-        peer_port_close(LIST_ENTRY(n, struct gate, node)->port);
+    LIST_WALK(n, &s->actors)
+    peer_reset(LIST_ENTRY(n, struct actor, node)->peer);
+    LIST_WALK(n, &s->ports)
+    peer_port_close(LIST_ENTRY(n, struct gate, node)->port);
     world_advance(s->world, 100);
 }
 

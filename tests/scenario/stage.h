@@ -99,6 +99,7 @@ const char *rules_broken(const struct xitem *item, const char *content_ns, bool 
 /* config.c */
 bool config_line(struct stage *s, struct slice line);
 void config_defaults(struct stage *s);
+bool config_write_file(struct stage *s, const char *name, struct slice text);
 /* Writes DIR/fedrouter.yaml and the files it names. */
 const char *config_write(struct stage *s);
 

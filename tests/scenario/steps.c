@@ -273,14 +273,20 @@ static bool do_close_port(struct stage *s, struct slice rest)
 
 /* --- names, certificates --- */
 
-static bool do_cert(struct stage *s, struct slice rest)
+static bool make_cert(struct stage *s, const char *text)
 {
+    struct slice rest = slice_from(text);
     char name[64];
     char words[1024];
 
     slice_to_cstr(next_word(&rest), name, sizeof(name));
     slice_to_cstr(slice_trim(rest), words, sizeof(words));
     return certs_make(s->certs, name, words) || stage_fail(s, "not the words of a certificate");
+}
+
+static bool do_cert(struct stage *s, struct slice rest)
+{
+    return with_text(s, rest, make_cert);
 }
 
 static bool add_row(struct stage *s, const char *row)
@@ -606,6 +612,21 @@ static bool do_check(struct stage *s, struct slice rest)
     return with_text(s, rest, check_text);
 }
 
+/* "file NAME TEXT": beside the router's configuration. */
+static bool write_text(struct stage *s, const char *text)
+{
+    struct slice rest = slice_from(text);
+    char name[128];
+
+    slice_to_cstr(next_word(&rest), name, sizeof(name));
+    return config_write_file(s, name, slice_trim(rest));
+}
+
+static bool do_file(struct stage *s, struct slice rest)
+{
+    return with_text(s, rest, write_text);
+}
+
 static bool do_lenient(struct stage *s, struct slice rest)
 {
     s->lenient = true;
@@ -627,7 +648,7 @@ static const struct {
     {"exits", do_exits},         {"control", do_control}, {"pause", do_pause},
     {"resume", do_resume},       {"log", do_log},         {"nolog", do_nolog},
     {"advance", do_advance},     {"let", do_let},         {"check", do_check},
-    {"lenient", do_lenient},
+    {"lenient", do_lenient},     {"file", do_file},
 };
 
 bool step_run(struct stage *s, struct slice line)
