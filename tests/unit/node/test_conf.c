@@ -238,7 +238,7 @@ TEST(conf, prints_what_reads_back_the_same)
     static const char *const texts[] = {
         MINIMAL,
         everything,
-        MINIMAL "listen: { control: \"/run/$${odd} \\\"name\\\\ \\u00e9\\u2028\" }\n"
+        MINIMAL "listen: { control: \"/run/$${odd} \\\"name\\\\ \\u00e9 \\u2028 x\" }\n"
                 "node: { name: \"off\" }\n",
     };
 
@@ -258,6 +258,17 @@ TEST(conf, prints_what_reads_back_the_same)
         conf_unref(first);
         conf_unref(second);
     }
+}
+
+/* Other readers of YAML would take it for a truth value. */
+TEST(conf, prints_odd_words_in_quotes)
+{
+    struct conf *c = parsed(MINIMAL "node: { name: off }\n");
+    char *text = printed(c);
+
+    CHECK(strstr(text, "  name: \"off\"\n"));
+    free(text);
+    conf_unref(c);
 }
 
 TEST(conf, environment_stands_in_values)

@@ -7,7 +7,7 @@ struct refusal {
     const char *remark; /* a line of the report */
 };
 
-/* The remark is there, and `errors` errors in all. */
+/* A warning is all there is to say; of errors there is one, but warnings may stand beside it. */
 static void check_remark(const struct refusal *c, size_t errors)
 {
     struct conf_source source = world_source(c->text);
@@ -17,8 +17,8 @@ static void check_remark(const struct refusal *c, size_t errors)
     char line[1200];
 
     snprintf(line, sizeof(line), "test.yaml:%s\n", c->remark);
-    CHECK_MSG(strstr(said, line) && found == errors, "of\n%swanted\n%sgot\n%s", c->text, line,
-              said);
+    CHECK_MSG((errors ? strstr(said, line) != NULL : !strcmp(said, line)) && found == errors,
+              "of\n%swanted\n%sgot\n%s", c->text, line, said);
     free(said);
     conf_unref(conf);
 }
@@ -72,6 +72,11 @@ TEST(conf, refuses_values_with_range_and_remedy)
         {MINIMAL "node: { name: \"edge 1\" }\n",
          "3: node.name: \"edge 1\" is no name of a node: 1 to 64 letters, digits, \".\", \"-\", "
          "\"_\"; choose another, such as edge-1"},
+        {MINIMAL
+         "node: { name: a12345678901234567890123456789012345678901234567890123456789abcde }\n",
+         "3: node.name: a12345678901234567890123456789012345678901234567890123456789abcd... is no "
+         "name of a node: 1 to 64 letters, digits, \".\", \"-\", \"_\"; choose another, such as "
+         "edge-1"},
         {MINIMAL "log: { level: \"info\\n\" }\n",
          "3: log.level: \"info\\u000A\" has a control character or line end; remove it"},
         {MINIMAL "dns: { servers: [ns.example] }\n",
@@ -135,6 +140,9 @@ TEST(conf, refuses_addresses_that_cannot_be_had)
          "a shorter one"},
         {MINIMAL "listen:\n  s2s: [\"0.0.0.0:1\"]\n  s2s_tls: [\"127.0.0.1:1\"]\n",
          "5: listen.s2s_tls: 127.0.0.1:1 cannot be had besides 0.0.0.0:1 of listen.s2s (line 4); "
+         "choose another port or leave one out"},
+        {MINIMAL "listen:\n  s2s_tls: [\"127.0.0.1:1\"]\n  s2s: [\"127.0.0.1:1\"]\n",
+         "5: listen.s2s: 127.0.0.1:1 cannot be had besides 127.0.0.1:1 of listen.s2s_tls (line 4); "
          "choose another port or leave one out"},
         {MINIMAL "listen: { component_tls: [\"[::ffff:127.0.0.1]:5347\"] }\n",
          "3: listen.component_tls: [::ffff:127.0.0.1]:5347 cannot be had besides 127.0.0.1:5347 of "
@@ -297,6 +305,9 @@ TEST(conf, refuses_what_is_not_yaml_with_its_line)
         {"log: {}\n---\nlog: {}\n", "2: a second document begins; leave out the line ---"},
         {"? [a]\n: b\n", "1: a list or map where a key belongs; put texts with [ or { in quotes"},
         {"log:\n  level: caf\xe9\n", "2: not UTF-8; save the file in that encoding"},
+        {MINIMAL "a: [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]\n", /* as deep as it may be */
+         "3: a: unknown key; known here: node, listen, tls, dialback, dns, store, components, "
+         "peers, timeouts, limits, log"},
         {"a: [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]\n",
          "1: nested too deeply: at most 16 levels; put texts with [ or { in quotes"},
     };
@@ -375,6 +386,10 @@ TEST(conf, is_silent_about_what_is_well)
         MINIMAL "listen: { s2s: [\"127.0.0.1:5269\", \"127.0.0.2:5269\", \"[::1]:5269\"],\n"
                 "  s2s_tls: [\"0.0.0.0:1\", \"[::1]:1\"], http: \"127.0.0.1:0\",\n"
                 "  component: [\"127.0.0.1:0\"] }\n",
+        MINIMAL "limits: { stanza_bytes: 256KiB, queue_bytes: 256KiB, preauth_bytes: 256KiB }\n"
+                "peers: [ { match: \"*\", tls: optional, auth: [pkix, dialback] } ]\n",
+        MINIMAL "dns: { dnssec: trust-ad, servers: [127.0.0.53, 192.0.2.1], trusted_servers: "
+                "[192.0.2.1] }\n",
         CERT "components: [ { domain: \"*.example.org\", secret_file: rooms.secret } ]\n"
              "peers: [ { match: \"*\", local: \"*.rooms.example.org\", allow: none },\n"
              "  { match: \"*\", local: \"*.org\", allow: in }, { match: example.org } ]\n",
@@ -540,6 +555,46 @@ static char *repeated(const char *head, const char *piece, size_t times)
     return text;
 }
 
+TEST(conf, a_section_has_a_hundred_keys_at_most)
+{
+    char text[2000] = "log: {", *said;
+    struct conf_source source;
+    struct conf *c;
+    size_t errors;
+
+    for (int i = 0; i < 101; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), " key%d: 1,", i);
+    strcat(text, " }\n");
+    source = world_source(text);
+    said = parse_said(&source, &errors, &c);
+    CHECK_STR(said, "test.yaml:1: more than 100 keys in one section; leave some out\n");
+    free(said);
+}
+
+static enum err long_secret(void *arg, const char *path, char *buf, size_t room,
+                            struct conf_file *ret_file)
+{
+    if (!strstr(path, ".secret"))
+        return world_read(arg, path, buf, room, ret_file);
+    memset(buf, 's', room);
+    *ret_file = (struct conf_file){room, 0600};
+    return OK;
+}
+
+TEST(conf, a_secret_has_4096_bytes_at_most)
+{
+    struct conf_source source = world_source(MINIMAL);
+    struct conf *c;
+    size_t errors;
+    char *said;
+
+    source.read = long_secret;
+    said = parse_said(&source, &errors, &c);
+    CHECK_STR(said, "test.yaml:2: components.secret_file: the secret in /conf/rooms.secret is too "
+                    "long: 1 to 4096 bytes; shorten it\n");
+    free(said);
+}
+
 /* Texts that would be large or slow if something in us grew faster than they. */
 TEST(conf, costs_no_more_than_reading)
 {
@@ -587,4 +642,5 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, keys_of_later_versions_are_known_and_refused),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
-      TEST_OF(conf, costs_no_more_than_reading))
+      TEST_OF(conf, a_section_has_a_hundred_keys_at_most),
+      TEST_OF(conf, a_secret_has_4096_bytes_at_most), TEST_OF(conf, costs_no_more_than_reading))
