@@ -438,7 +438,9 @@ TEST(conn, paused_in_secured_it_keeps_what_came_with_the_handshake)
     conn_start_tls(a.conn, tls_client(tls_a, SLICE("b.example"), SLICE("a.example"), false));
     conn_write(a.conn, SLICE("early"));
     run_until(both_secured);
+    conn_write(b.conn, slice_make(lump, 20000)); /* through the same buffers of the loop */
     run_for(30);
+    CHECK(a.total > 0);
     CHECK_EQ(b.total, 1);
     conn_resume(b.conn);
     CHECK_EQ(b.total, 1); /* nothing inside the call */
@@ -804,6 +806,22 @@ TEST(conn, last_words_arrive_though_the_peer_still_talks)
     close_stage();
 }
 
+/* No write will tell a reader: his own events must, after the bytes. */
+TEST(conn, resumed_reader_of_a_dead_peer_gets_all_and_the_end)
+{
+    open_pair();
+    conn_pause(a.conn);
+    conn_write(b.conn, slice_make(lump, 30000));
+    run_until(b_acked);
+    conn_reset(b.conn);
+    run_until(b_closed);
+    conn_resume(a.conn);
+    run_until(a_closed);
+    CHECK_EQ(a.total, 30000);
+    CHECK_EQ(a.why, ERR_RESET);
+    close_stage();
+}
+
 static bool a_blocked(void)
 {
     return conn_pending(a.conn) > 1000000 && a.flushed > 0;
@@ -948,6 +966,7 @@ int main(int argc, char **argv)
         TEST_OF(conn, refusal_is_told_after_the_call),
         TEST_OF(conn, reset_withdraws_and_tells_the_peer),
         TEST_OF(conn, bytes_of_a_dead_peer_are_delivered_before_closed),
+        TEST_OF(conn, resumed_reader_of_a_dead_peer_gets_all_and_the_end),
         TEST_OF(conn, last_words_arrive_though_the_peer_still_talks),
         TEST_OF(conn, bytes_the_peer_never_acknowledged_are_not_counted),
         TEST_OF(conn, nothing_is_written_past_the_deadline),
