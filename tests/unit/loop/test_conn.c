@@ -37,6 +37,7 @@ static struct addr at;
 static struct end a, b;
 static int accepted = -1;
 static struct tls_context *tls_a, *tls_b;
+static char lump[200000]; /* something to send */
 
 /* --- the stage ------------------------------------------------------------------------------- */
 
@@ -624,8 +625,6 @@ TEST(conn, much_passes_through_tls_with_pauses)
 }
 
 /* --- pausing --------------------------------------------------------------------------------- */
-
-static char lump[200000];
 
 static void pause_at_first(struct end *e, struct slice plain)
 {
