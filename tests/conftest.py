@@ -13,7 +13,7 @@ def pytest_collection_modifyitems(items):
     alone = pytest.mark.skip(reason="needs a network of its own: sh tests/lib/isolated.sh /usr/bin/python3 -m pytest ...")
     long = pytest.mark.skip(reason="only with --long")
     for item in items:
-        if "site" in getattr(item, "fixturenames", ()) and not os.environ.get("FEDROUTER_ISOLATED"):
+        if {"site", "scene"} & set(getattr(item, "fixturenames", ())) and not os.environ.get("FEDROUTER_ISOLATED"):
             item.add_marker(alone)
         if item.get_closest_marker("long") and not LONG:
             item.add_marker(long)
@@ -29,3 +29,13 @@ def site(tmp_path):
 
     with Site(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def program():
+    """The router under test; without it the tests of the rig alone run."""
+    from rig.router import binary
+
+    if not os.access(binary(), os.X_OK):
+        pytest.skip("the router is not built")
+    return binary()

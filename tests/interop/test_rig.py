@@ -2,6 +2,8 @@
 be tried in. When one of these fails, look for the fault here and not in the router."""
 import pytest
 
+from rig.site import only_direct, only_starttls
+
 TRUST = {"external": ("good", True), "dialback": ("self-signed", False)}
 
 
@@ -17,7 +19,7 @@ def federate(site, trust, **options):
 @pytest.mark.parametrize("tls", ["starttls", "direct"])
 @pytest.mark.parametrize("trust", TRUST)
 def test_peers_federate_with_each_other(site, trust, tls):
-    prosody, ejabberd = federate(site, trust, starttls=tls == "starttls", direct=tls == "direct")
+    prosody, ejabberd = federate(site, trust, transports=only_direct if tls == "direct" else only_starttls)
     there = site.component(ejabberd, echo=True)
     here = site.component(prosody)
     answer = here.ask("user@echo.ejabberd.example", "hello & <goodbye>")

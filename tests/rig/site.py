@@ -2,6 +2,7 @@
 import contextlib
 import os
 
+from . import S2S_PORT, S2S_TLS_PORT
 from .ca import CA, self_signed
 from .component import Component
 from .dns import Dns
@@ -10,6 +11,14 @@ from .prosody import Prosody
 from .router import Router
 
 SERVERS = {"prosody": Prosody, "ejabberd": Ejabberd, "fedrouter": Router}
+
+
+def only_starttls(domain):
+    return True, False
+
+
+def only_direct(domain):
+    return False, True
 
 
 class Site(contextlib.ExitStack):
@@ -35,21 +44,22 @@ class Site(contextlib.ExitStack):
             domains = ["somebody-else.example"]
         return self.ca.issue(name, domains, expired=kind == "expired")
 
-    def publish(self, address, domains, starttls=True, direct=False):
+    def publish(self, address, domains, transports=only_starttls):
         """SRV records that lead from the domains to the address."""
         host = f"host{self.hosts}.example"
         self.hosts += 1
         self.dns.address(host, address)
         for domain in domains:
-            self.dns.domain(domain, host, port=5269 if starttls else None, tls_port=5270 if direct else None)
+            starttls, direct = transports(domain)
+            self.dns.domain(domain, host, S2S_PORT if starttls else None, S2S_TLS_PORT if direct else None)
 
-    def server(self, kind, address, domains, certificate="good", starttls=True, direct=False, wildcard=None,
-               **options):
+    def server(self, kind, address, domains, certificate="good", transports=only_starttls, wildcard=None, **options):
         """One of SERVERS with a component domain for each of `domains`, published, not started.
-        `wildcard`: what its certificate says instead of naming them all."""
+        `wildcard`: what its certificate says instead of naming them all. `transports`: for a
+        domain, whether its SRV records say STARTTLS and Direct TLS."""
         host = f"{kind}-{address.rpartition('.')[2]}.example"
         made = self.certificate([host, wildcard] if wildcard else [host, *domains], certificate)
-        self.publish(address, [host, *domains], starttls, direct)
+        self.publish(address, [host, *domains], transports)
         server = SERVERS[kind](self.folder, address, host, domains, made, self.ca.path, **options)
         self.callback(server.stop)
         return server
