@@ -79,8 +79,8 @@ enum err jid_parse(struct slice text, bool strict_local, struct jid *ret_jid)
     if (!cut_resource(&rest, &jid.resource) || !cut_local(&rest, &jid.local))
         return ERR_SYNTAX;
     jid.domain = without_dot(rest);
-    if (!fits_part(jid.domain))
-        return ERR_SYNTAX;
+    if (!fits_part(jid.domain) || slice_ends(jid.domain, SLICE(".")))
+        return ERR_SYNTAX; /* "a.." too: domain_parse would forgive the second one (JID-03) */
     seen = classes_in(text);
     if (seen & CLASS_CONTROL || (seen & CLASS_HIGH && !slice_is_utf8(text)))
         return ERR_SYNTAX;

@@ -73,6 +73,7 @@ TEST(jid, rejects_bad_text)
         "a@/r",
         "a@",
         "a@.",
+        "a@there.example..", /* 3.2: one final dot is nothing, two are an empty label */
         "@",
         "/",
         "a@b/\x01",         /* a control in the resource */
