@@ -116,6 +116,8 @@ void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
 {
     struct stanza *s;
 
+    if (now_ms - tx->idle_since_ms >= tx->limits->pause_ms)
+        tx->moving = false; /* a port that moves would have reported fates since */
     while ((s = LIST_FIRST(&tx->held, struct stanza, custody_node)) &&
            now_ms - s->accepted_ms > tx->limits->age_ms) {
         list_remove(&s->custody_node);
