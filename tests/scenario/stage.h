@@ -62,6 +62,7 @@ struct actor {
     struct xread read;
     const char *content_ns;
     size_t spaces_known;
+    bool deaf;
     bool item_waits; /* `item` was read and not yet used */
     struct xitem item;
 };
