@@ -34,6 +34,8 @@ struct link_ops {
     void (*close)(struct link *l, enum fault why);
     /* Drain: nothing more is read. NULL: it brings no stanzas. */
     void (*stop_reading)(struct link *l);
+    /* The end of all patience: its connection is reset. */
+    void (*abort)(struct link *l);
     /* The pairs of an inbound stream; NULL: it has none of its own. */
     void (*walk_pairs)(const struct link *l, link_pair_fn *fn, void *arg);
 };
@@ -59,7 +61,7 @@ struct link_row {
     struct addr peer;
     bool tls;
     bool direct_tls;
-    size_t tls_bytes; /* memory of its session, an estimate */
+    size_t tls_bytes;              /* memory of its session, an estimate */
     const struct verdict *verdict; /* or NULL */
     uint64_t since_ms;
     uint64_t idle_ms;
@@ -137,6 +139,7 @@ void site_stop_reading(struct site *s);
 bool site_drained(const struct site *s); /* nothing is held, queued or unacknowledged here */
 void site_bounce_all(struct site *s, enum bounce why);
 void site_shutdown(struct site *s); /* closes every link with system-shutdown */
+void site_abort(struct site *s);    /* resets what did not close in time */
 
 /* --- for links --- */
 void site_add(struct site *s, struct link *l, enum link_kind kind, const struct link_ops *ops);

@@ -484,7 +484,12 @@ static void link_stop_reading(struct link *l)
     stream_pause(LIST_ENTRY(l, struct component, link)->stream);
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading, NULL};
+static void link_abort(struct link *l)
+{
+    stream_abort(LIST_ENTRY(l, struct component, link)->stream, ERR_CANCELLED);
+}
+
+static const struct link_ops link_ops = {describe, link_close, link_stop_reading, link_abort, NULL};
 
 /* A component whose rule went is closed; a changed secret counts from its next connection. */
 void components_configure(struct site *site)

@@ -620,7 +620,13 @@ static void walk_pairs(const struct link *l, link_pair_fn *fn, void *arg)
     }
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading, walk_pairs};
+static void link_abort(struct link *l)
+{
+    stream_abort(LIST_ENTRY(l, struct s2s_in, link)->stream, ERR_CANCELLED);
+}
+
+static const struct link_ops link_ops = {describe, link_close, link_stop_reading, link_abort,
+                                         walk_pairs};
 
 void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool direct)
 {

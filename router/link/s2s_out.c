@@ -475,7 +475,16 @@ static void link_close(struct link *l, enum fault why)
     s2s_out_close(LIST_ENTRY(l, struct s2s_out, link), why);
 }
 
-static const struct link_ops link_ops = {describe, link_close, NULL, NULL};
+static void link_abort(struct link *l)
+{
+    struct s2s_out *o = LIST_ENTRY(l, struct s2s_out, link);
+
+    s2s_out_close(o, FAULT_SHUTDOWN);
+    if (o->stream)
+        stream_abort(o->stream, ERR_CANCELLED);
+}
+
+static const struct link_ops link_ops = {describe, link_close, NULL, link_abort, NULL};
 
 struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice to,
                              const struct s2s_out_handler *h, void *arg)

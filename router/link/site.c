@@ -277,6 +277,18 @@ void site_shutdown(struct site *s)
     lanes_give_up(s->lanes);
 }
 
+void site_abort(struct site *s)
+{
+    LIST_WALK(node, &s->links)
+    {
+        struct link *l = LIST_ENTRY(node, struct link, node);
+
+        l->ops->abort(l);
+    }
+    pairs_shutdown(s);
+    lanes_give_up(s->lanes);
+}
+
 /* --- router --- */
 
 static struct outq *op_pair(void *arg, struct slice local, struct slice remote)

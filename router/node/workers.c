@@ -6,6 +6,8 @@
 /* How often a worker says that it lives, and how many links it has. */
 #define HEARTBEAT_MS 1000
 #define STOP_LOOK_MS 50
+/* Links that did not close in time are reset; their last events take this long at most. */
+#define STOP_ABORT_MS 500
 
 struct worker {
     struct workers *all;
@@ -351,8 +353,11 @@ static void on_stop_look(struct timer *t)
     struct worker *w = LIST_ENTRY(t, struct worker, stop_look);
     struct goodbye *g;
 
-    if (!site_quiet(&w->site) && loop_now_ms(w->loop) < w->stop_at_ms) {
-        site_shutdown(&w->site);
+    if (!site_quiet(&w->site) && loop_now_ms(w->loop) < w->stop_at_ms + STOP_ABORT_MS) {
+        if (loop_now_ms(w->loop) < w->stop_at_ms)
+            site_shutdown(&w->site);
+        else
+            site_abort(&w->site);
         timer_start(&w->stop_look, STOP_LOOK_MS);
         return;
     }
