@@ -10,7 +10,7 @@
 #include "link/site.h"
 #include "wire/jid.h"
 
-/* A worker's streams wait while it writes its rows: 20 ms or so for these. Who has more asks for
+/* A worker's streams wait while it writes its rows: 10 ms or so for these. Who has more asks for
  * a domain. */
 #define ROWS_MAX 5000
 

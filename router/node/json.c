@@ -1,6 +1,6 @@
 #include "json.h"
 
-#include <time.h>
+#include "node/rowtext.h"
 
 static json_t *string_of(struct slice text)
 {
@@ -49,14 +49,9 @@ void json_put_flag(json_t *o, const char *key, bool flag)
 
 void json_put_date(json_t *o, const char *key, int64_t seconds)
 {
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    char text[40];
+    char text[DATE_TEXT_MAX];
 
-    if (!seconds || !gmtime_r(&t, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
-        json_put(o, key, json_null());
-    else
-        json_put_text(o, key, text);
+    json_put_text(o, key, date_format(seconds, text));
 }
 
 static int append(const char *bytes, size_t n, void *out)

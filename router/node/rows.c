@@ -1,13 +1,14 @@
 #include "node/rows.h"
 
-#include "json.h"
 #include "link/component.h"
 #include "link/pair.h"
+#include "node/rowtext.h"
 
 struct writer {
     struct site *site;
     const struct rows_filter *filter;
     struct rows *rows;
+    struct rowtext row; /* the one being written */
 };
 
 static bool wanted(const struct writer *w, struct slice local, struct slice remote)
@@ -18,25 +19,20 @@ static bool wanted(const struct writer *w, struct slice local, struct slice remo
 }
 
 /* NULL: there are enough. */
-static json_t *row_new(struct writer *w)
+static struct rowtext *row_new(struct writer *w)
 {
-    json_t *o;
+    struct rowtext *o = &w->row;
 
     if (w->rows->count >= ROWS_MAX) {
         w->rows->left_out_count++;
         return NULL;
     }
-    o = json_object();
-    json_put_slice(o, "node", w->site->settings->node_name);
-    json_put_count(o, "worker", w->site->worker);
-    return o;
-}
-
-static void row_done(struct writer *w, json_t *o)
-{
     if (w->rows->count++)
         byteq_append(&w->rows->text, SLICE(",\n"));
-    json_write(o, &w->rows->text);
+    rowtext_begin(o, &w->rows->text);
+    rowtext_slice(o, "node", w->site->settings->node_name);
+    rowtext_count(o, "worker", w->site->worker);
+    return o;
 }
 
 static struct rows *rows_new(struct writer *w, struct site *s, const void *filter)
@@ -56,12 +52,12 @@ void rows_free(struct rows *r)
     mem_free(r);
 }
 
-static void put_peer(json_t *o, const struct addr *peer)
+static void put_peer(struct rowtext *o, const struct addr *peer)
 {
     char text[ADDR_TEXT_MAX];
     bool known = peer->sa.sa_family == AF_INET || peer->sa.sa_family == AF_INET6;
 
-    json_put_text(o, "peer", known ? addr_format(peer, text) : NULL);
+    rowtext_text(o, "peer", known ? addr_format(peer, text) : NULL);
 }
 
 static const char *or_null(const char *text)
@@ -69,43 +65,45 @@ static const char *or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
-static void put_verdict(json_t *o, const struct verdict *v)
+static void put_verdict(struct rowtext *o, const struct verdict *v)
 {
     static const struct verdict none;
 
+    char date[DATE_TEXT_MAX];
+
     if (!v)
         v = &none;
-    json_put_text(o, "method", method_word(v->method));
-    json_put_text(o, "dnssec", dnssec_word(v->dnssec));
-    json_put_text(o, "tls_version", or_null(v->tls_version));
-    json_put_text(o, "tls_cipher", or_null(v->tls_cipher));
-    json_put_text(o, "cert_names", or_null(v->cert_names));
-    json_put_text(o, "cert_sha256", or_null(v->cert_sha256));
-    json_put_date(o, "cert_not_after", v->cert_not_after);
+    rowtext_text(o, "method", method_word(v->method));
+    rowtext_text(o, "dnssec", dnssec_word(v->dnssec));
+    rowtext_text(o, "tls_version", or_null(v->tls_version));
+    rowtext_text(o, "tls_cipher", or_null(v->tls_cipher));
+    rowtext_text(o, "cert_names", or_null(v->cert_names));
+    rowtext_text(o, "cert_sha256", or_null(v->cert_sha256));
+    rowtext_text(o, "cert_not_after", date_format(v->cert_not_after, date));
 }
 
 /* --- links --- */
 
-static void put_link(json_t *o, const struct link *l, const struct link_row *row)
+static void put_link(struct rowtext *o, const struct link *l, const struct link_row *row)
 {
-    json_put_count(o, "id", l->id);
-    json_put_text(o, "kind", link_kind_word(l->kind));
-    json_put_text(o, "state", row->state);
-    json_put_text(o, "state_text", row->state_text);
-    json_put_flag(o, "open", l->open);
-    json_put_slice(o, "local", row->local);
-    json_put_slice(o, "remote", row->remote);
+    rowtext_count(o, "id", l->id);
+    rowtext_text(o, "kind", link_kind_word(l->kind));
+    rowtext_text(o, "state", row->state);
+    rowtext_text(o, "state_text", row->state_text);
+    rowtext_flag(o, "open", l->open);
+    rowtext_slice(o, "local", row->local);
+    rowtext_slice(o, "remote", row->remote);
     put_peer(o, &row->peer);
-    json_put_flag(o, "tls", row->tls);
-    json_put_flag(o, "direct_tls", row->direct_tls);
+    rowtext_flag(o, "tls", row->tls);
+    rowtext_flag(o, "direct_tls", row->direct_tls);
     put_verdict(o, row->verdict);
-    json_put_count(o, "since_ms", row->since_ms);
-    json_put_count(o, "idle_ms", row->idle_ms);
-    json_put_count(o, "pairs", row->pairs_count);
-    json_put_count(o, "stanzas_in", row->stanzas_in);
-    json_put_count(o, "stanzas_out", row->stanzas_out);
-    json_put_count(o, "queue_stanzas", row->queue_count);
-    json_put_flag(o, "paused", row->paused);
+    rowtext_count(o, "since_ms", row->since_ms);
+    rowtext_count(o, "idle_ms", row->idle_ms);
+    rowtext_count(o, "pairs", row->pairs_count);
+    rowtext_count(o, "stanzas_in", row->stanzas_in);
+    rowtext_count(o, "stanzas_out", row->stanzas_out);
+    rowtext_count(o, "queue_stanzas", row->queue_count);
+    rowtext_flag(o, "paused", row->paused);
 }
 
 void *rows_links(struct site *s, const void *arg)
@@ -117,42 +115,43 @@ void *rows_links(struct site *s, const void *arg)
     {
         const struct link *l = LIST_ENTRY(node, struct link, node);
         struct link_row row = {.id = l->id};
-        json_t *o;
+        struct rowtext *o;
 
         l->ops->describe(l, &row);
         if (!wanted(&w, row.local, row.remote) || !(o = row_new(&w)))
             continue;
         put_link(o, l, &row);
-        row_done(&w, o);
+        rowtext_end(o);
     }
     return r;
 }
 
 /* --- pairs --- */
 
-static void put_names(json_t *o, const char *direction, struct slice local, struct slice remote)
+static void put_names(struct rowtext *o, const char *direction, struct slice local,
+                      struct slice remote)
 {
-    json_put_text(o, "direction", direction);
-    json_put_slice(o, "local", local);
-    json_put_slice(o, "remote", remote);
+    rowtext_text(o, "direction", direction);
+    rowtext_slice(o, "local", local);
+    rowtext_slice(o, "remote", remote);
 }
 
-static void put_out_pair(json_t *o, const struct pair_row *row)
+static void put_out_pair(struct rowtext *o, const struct pair_row *row)
 {
     put_names(o, "out", row->local, row->remote);
-    json_put_text(o, "state", row->state);
-    json_put(o, "link", row->link_id ? json_integer((json_int_t)row->link_id) : json_null());
+    rowtext_text(o, "state", row->state);
+    rowtext_number(o, "link", row->link_id);
     put_verdict(o, row->verdict);
-    json_put_count(o, "queue_stanzas", row->queue_count);
-    json_put_count(o, "queue_bytes", row->queue_bytes);
-    json_put_count(o, "unacked", row->unacked_count);
-    json_put_count(o, "oldest_ms", row->oldest_ms);
-    json_put_count(o, "since_ms", row->since_ms);
-    json_put_count(o, "retry_ms", row->retry_ms);
-    json_put_count(o, "failures", row->failures_count);
-    json_put_text(o, "last_failure", row->last_failure);
-    json_put_text(o, "last_detail", row->last_detail);
-    json_put_count(o, "token", row->token);
+    rowtext_count(o, "queue_stanzas", row->queue_count);
+    rowtext_count(o, "queue_bytes", row->queue_bytes);
+    rowtext_count(o, "unacked", row->unacked_count);
+    rowtext_count(o, "oldest_ms", row->oldest_ms);
+    rowtext_count(o, "since_ms", row->since_ms);
+    rowtext_count(o, "retry_ms", row->retry_ms);
+    rowtext_count(o, "failures", row->failures_count);
+    rowtext_text(o, "last_failure", row->last_failure);
+    rowtext_text(o, "last_detail", row->last_detail);
+    rowtext_count(o, "token", row->token);
 }
 
 static void out_pairs(struct writer *w)
@@ -162,13 +161,13 @@ static void out_pairs(struct writer *w)
 
     while ((p = map_next(&w->site->pairs, &pos))) {
         struct pair_row row;
-        json_t *o;
+        struct rowtext *o;
 
         pair_describe(p, &row);
         if (!wanted(w, row.local, row.remote) || !(o = row_new(w)))
             continue;
         put_out_pair(o, &row);
-        row_done(w, o);
+        rowtext_end(o);
     }
 }
 
@@ -182,18 +181,18 @@ static void in_pair(void *arg, const struct link_pair_row *row)
 {
     struct in_walk *walk = arg;
     struct verdict verdict = walk->row.verdict ? *walk->row.verdict : (struct verdict){0};
-    json_t *o;
+    struct rowtext *o;
 
     if (!wanted(walk->writer, row->local, row->remote) || !(o = row_new(walk->writer)))
         return;
     put_names(o, "in", row->local, row->remote);
-    json_put_text(o, "state", row->valid ? "valid" : "pending");
-    json_put_count(o, "link", walk->link->id);
+    rowtext_text(o, "state", row->valid ? "valid" : "pending");
+    rowtext_count(o, "link", walk->link->id);
     verdict.method = row->valid ? row->method : METHOD_NONE; /* the pair's own, not the stream's */
     put_verdict(o, &verdict);
-    json_put_count(o, "stanzas", row->stanzas_count);
-    json_put_count(o, "since_ms", walk->row.since_ms);
-    row_done(walk->writer, o);
+    rowtext_count(o, "stanzas", row->stanzas_count);
+    rowtext_count(o, "since_ms", walk->row.since_ms);
+    rowtext_end(o);
 }
 
 void *rows_pairs(struct site *s, const void *arg)
@@ -217,21 +216,21 @@ void *rows_pairs(struct site *s, const void *arg)
 
 /* --- components --- */
 
-static void put_component(json_t *o, const struct component_row *row)
+static void put_component(struct rowtext *o, const struct component_row *row)
 {
-    json_put_slice(o, "domain", row->pattern);
-    json_put_text(o, "state", row->state);
-    json_put_count(o, "link", row->link_id);
-    json_put_count(o, "instance", row->instance_id);
+    rowtext_slice(o, "domain", row->pattern);
+    rowtext_text(o, "state", row->state);
+    rowtext_count(o, "link", row->link_id);
+    rowtext_count(o, "instance", row->instance_id);
     put_peer(o, &row->peer);
-    json_put_flag(o, "tls", row->tls);
-    json_put_count(o, "since_ms", row->since_ms);
-    json_put_count(o, "stanzas_in", row->stanzas_in);
-    json_put_count(o, "stanzas_out", row->stanzas_out);
-    json_put_count(o, "queue_stanzas", row->queue_count);
-    json_put_count(o, "queue_bytes", row->queue_bytes);
-    json_put_count(o, "oldest_ms", row->oldest_ms);
-    json_put_flag(o, "paused", row->paused);
+    rowtext_flag(o, "tls", row->tls);
+    rowtext_count(o, "since_ms", row->since_ms);
+    rowtext_count(o, "stanzas_in", row->stanzas_in);
+    rowtext_count(o, "stanzas_out", row->stanzas_out);
+    rowtext_count(o, "queue_stanzas", row->queue_count);
+    rowtext_count(o, "queue_bytes", row->queue_bytes);
+    rowtext_count(o, "oldest_ms", row->oldest_ms);
+    rowtext_flag(o, "paused", row->paused);
 }
 
 /* Every worker knows which domains are served and who is there: one tells who is not. */
@@ -241,16 +240,16 @@ static void absent_components(struct writer *w)
 
     for (size_t i = 0; i < t->count; i++) {
         const struct table_entry *e = t->entries[i];
-        json_t *o;
+        struct rowtext *o;
 
         if (!e->configured || e->instance_count ||
             !wanted(w, slice_from(e->pattern), slice_none()) || !(o = row_new(w)))
             continue;
-        json_put_text(o, "domain", e->pattern);
-        json_put_text(o, "state", "absent");
-        json_put(o, "link", json_null());
-        json_put(o, "peer", json_null());
-        row_done(w, o);
+        rowtext_text(o, "domain", e->pattern);
+        rowtext_text(o, "state", "absent");
+        rowtext_number(o, "link", 0);
+        rowtext_text(o, "peer", NULL);
+        rowtext_end(o);
     }
 }
 
@@ -263,13 +262,13 @@ void *rows_components(struct site *s, const void *arg)
 
     while ((c = map_next(&s->instances, &pos))) {
         struct component_row row;
-        json_t *o;
+        struct rowtext *o;
 
         component_describe(c, &row);
         if (!wanted(&w, row.pattern, slice_none()) || !(o = row_new(&w)))
             continue;
         put_component(o, &row);
-        row_done(&w, o);
+        rowtext_end(o);
     }
     if (s->worker == 0)
         absent_components(&w);
@@ -314,19 +313,19 @@ static void find_owner(struct outq *q, struct queue_owner *o)
                                   slice_none(), 0};
 }
 
-static void put_queue(json_t *o, const struct outq *q, const struct queue_owner *owner,
+static void put_queue(struct rowtext *o, const struct outq *q, const struct queue_owner *owner,
                       uint64_t now_ms)
 {
-    json_put_text(o, "kind", owner->kind);
-    json_put_slice(o, "local", owner->local);
-    json_put_slice(o, "remote", owner->remote);
-    json_put_text(o, "state", owner->state);
-    json_put(o, "link", owner->link_id ? json_integer((json_int_t)owner->link_id) : json_null());
-    json_put_count(o, "stanzas", outq_count(q));
-    json_put_count(o, "unacked", q->unacked_count);
-    json_put_count(o, "bytes", q->bytes);
-    json_put_count(o, "oldest_ms", outq_oldest_ms(q, now_ms));
-    json_put_flag(o, "open", q->open);
+    rowtext_text(o, "kind", owner->kind);
+    rowtext_slice(o, "local", owner->local);
+    rowtext_slice(o, "remote", owner->remote);
+    rowtext_text(o, "state", owner->state);
+    rowtext_number(o, "link", owner->link_id);
+    rowtext_count(o, "stanzas", outq_count(q));
+    rowtext_count(o, "unacked", q->unacked_count);
+    rowtext_count(o, "bytes", q->bytes);
+    rowtext_count(o, "oldest_ms", outq_oldest_ms(q, now_ms));
+    rowtext_flag(o, "open", q->open);
 }
 
 void *rows_queues(struct site *s, const void *arg)
@@ -338,7 +337,7 @@ void *rows_queues(struct site *s, const void *arg)
     {
         struct outq *q = LIST_ENTRY(node, struct outq, active);
         struct queue_owner owner;
-        json_t *o;
+        struct rowtext *o;
 
         if (!outq_count(q))
             continue;
@@ -346,7 +345,7 @@ void *rows_queues(struct site *s, const void *arg)
         if (!wanted(&w, owner.local, owner.remote) || !(o = row_new(&w)))
             continue;
         put_queue(o, q, &owner, loop_now_ms(s->loop));
-        row_done(&w, o);
+        rowtext_end(o);
     }
     return r;
 }
