@@ -11,6 +11,8 @@
 #define NS_SASL             "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_DIALBACK         "jabber:server:dialback"
 #define NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
+#define NS_BIDI             "urn:xmpp:bidi"
+#define NS_BIDI_FEATURE     "urn:xmpp:features:bidi"
 #define NS_LIMITS           "urn:xmpp:stream-limits:0"
 #define NS_PING             "urn:xmpp:ping"
 #define NS_ERRORS           "urn:xmpp:errors"

@@ -406,6 +406,12 @@ static void take_sasl(struct s2s_in *in, enum sasl_kind kind, const struct eleme
     }
 }
 
+/* Asked for by some in the namespace of the feature, which we do not offer (QUIRK-18). */
+static bool is_bidi(const struct element *e)
+{
+    return element_is(e, "bidi", NS_BIDI) || element_is(e, "bidi", NS_BIDI_FEATURE);
+}
+
 static void on_element(void *arg, const struct element *e)
 {
     struct s2s_in *in = arg;
@@ -418,6 +424,8 @@ static void on_element(void *arg, const struct element *e)
         take_sasl(in, kind, e);
     else if (dialback_parse(e, &d))
         s2s_in_dialback(in, &d);
+    else if (is_bidi(e))
+        return; /* no answer is due: both directions stay on streams of their own */
     else if (in->valid_count)
         s2s_in_fail(in, FAULT_UNKNOWN_ELEMENT); /* NS-09: never routed */
     else
