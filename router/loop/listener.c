@@ -90,7 +90,6 @@ static bool accept_next(struct listener *ln)
     int fd = accept_one(ln, &peer);
 
     if (fd >= 0) {
-        counter_add(loop_counters(ln->loop), COUNTER_ACCEPTED, 1);
         ln->accept(ln->arg, fd, &peer);
         return ln->fd >= 0 && !ln->paused;
     }

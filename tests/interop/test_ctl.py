@@ -189,6 +189,16 @@ def test_metrics_tell_what_happened(scene):
     assert scene.here.balance() == 0
 
 
+def test_a_connection_is_counted_once(scene):
+    def count():
+        return parse(scene.get("/metrics")[2])["fedrouter_connections_accepted_total"].value()
+
+    before = count()
+    with socket.create_connection((scene.here.address, 5269)):
+        wait_for("it is counted", lambda: count() > before)
+    assert count() == before + 1  # and what asks for metrics is not
+
+
 def expressions():
     """(where, expression) of all that we ship for Prometheus and Grafana."""
     top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -67,7 +67,6 @@ static int dial(void)
 
 TEST(listener, gives_accepted_descriptors_away)
 {
-    uint64_t before = counter_read(&counters, COUNTER_ACCEPTED);
     int fd;
 
     open_stage("127.0.0.1:0");
@@ -76,7 +75,6 @@ TEST(listener, gives_accepted_descriptors_away)
     CHECK_EQ(got_count, 1);
     CHECK(fcntl(got[0], F_GETFL) & O_NONBLOCK);
     CHECK(fcntl(got[0], F_GETFD) & FD_CLOEXEC);
-    CHECK_EQ(counter_read(&counters, COUNTER_ACCEPTED), before + 1);
     close(fd);
     close_stage();
 }
