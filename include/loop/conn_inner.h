@@ -64,7 +64,8 @@ struct conn {
 
     struct task flush;   /* deferred: everything of a turn goes out together */
     struct task work;    /* posted: what a call of the owner left to do */
-    struct list watched; /* in the pool's list */
+    struct list watched; /* in the pool's lists */
+    struct list shaking;
     const _Atomic uint64_t *deadline;
     struct addr peer;
     struct addr local;
@@ -76,6 +77,7 @@ static inline bool conn_telling(const struct conn *c)
 }
 
 /* conn.c */
+void conn_run_shakes(struct task *t);
 void conn_update_want(struct conn *c);
 void conn_die(struct conn *c, enum err why);
 void conn_close_if_done(struct conn *c);

@@ -16,9 +16,17 @@
 #define CONN_SPARES          8
 #define CONN_SPARE_BYTES_MAX 262144
 
+/* Steps of handshakes in one turn, at most half a millisecond each: when thousands of peers come
+ * back at once, established streams go on between them. */
+#define CONN_SHAKES_A_TURN 8
+
 struct conn_pool {
+    struct loop *loop;
     struct list watched; /* connections with unacknowledged bytes, or kept back by a deadline */
     struct timer sweep;  /* runs while somebody is watched */
+    struct list shaking; /* TLS handshakes that wait for a turn with time for them */
+    struct task shake;   /* deferred while somebody shakes: the next turn begins anew */
+    unsigned shakes;     /* in this turn */
     char *cipher;        /* CONN_READ_BYTES, as read from the socket; allocated at first use */
     char *plain;         /* CONN_READ_BYTES, decrypted */
     struct byteq spare[CONN_SPARES];

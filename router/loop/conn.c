@@ -14,6 +14,8 @@ static bool reading(const struct conn *c)
 {
     if (c->life != CONN_ALIVE || c->input_ended || c->transport == CONN_DIALING)
         return false;
+    if (list_linked(&c->shaking))
+        return false;
     return !c->paused || c->transport == CONN_SHAKING;
 }
 
@@ -35,12 +37,14 @@ static struct conn *make(struct loop *l, const struct conn_handler *h, void *arg
     task_init(&c->flush, conn_run_flush);
     task_init(&c->work, run_work);
     list_init(&c->watched);
+    list_init(&c->shaking);
     return c;
 }
 
 static void destroy(struct conn *c)
 {
     list_remove(&c->watched);
+    list_remove(&c->shaking);
     task_cancel(&c->flush);
     task_cancel(&c->work);
     byteq_fini(&c->plain);
@@ -224,12 +228,41 @@ static void after_input(struct conn *c, enum err e)
         conn_die(c, e);
 }
 
+/* False: too many in this turn; it waits in the line. */
+static bool may_shake(struct conn *c)
+{
+    struct conn_pool *p = loop_conns(c->loop);
+
+    loop_defer(c->loop, &p->shake);
+    if (p->shakes++ < CONN_SHAKES_A_TURN)
+        return true;
+    list_push(&p->shaking, &c->shaking);
+    conn_update_want(c);
+    return false;
+}
+
 static void on_readable(void *arg)
 {
     struct conn *c = arg;
 
-    if (reading(c))
+    if (reading(c) && (c->transport != CONN_SHAKING || may_shake(c)))
         after_input(c, read_once(c, CONN_READ_BYTES));
+}
+
+void conn_run_shakes(struct task *t)
+{
+    struct conn_pool *p = LIST_ENTRY(t, struct conn_pool, shake);
+
+    for (p->shakes = 0; p->shakes < CONN_SHAKES_A_TURN && !list_empty(&p->shaking); p->shakes++) {
+        struct conn *c = LIST_FIRST(&p->shaking, struct conn, shaking);
+
+        list_remove(&c->shaking);
+        conn_update_want(c);
+        if (reading(c))
+            after_input(c, read_once(c, CONN_READ_BYTES));
+    }
+    if (p->shakes > 0)
+        loop_defer(p->loop, t);
 }
 
 static void on_writable(void *arg)

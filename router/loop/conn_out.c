@@ -111,12 +111,16 @@ void conn_pool_init(struct conn_pool *p, struct loop *l)
 {
     memset(p, 0, sizeof(*p));
     list_init(&p->watched);
+    list_init(&p->shaking);
+    p->loop = l;
+    task_init(&p->shake, conn_run_shakes);
     timer_init(&p->sweep, l, on_sweep);
 }
 
 void conn_pool_fini(struct conn_pool *p)
 {
-    assert(list_empty(&p->watched));
+    assert(list_empty(&p->watched) && list_empty(&p->shaking));
+    task_cancel(&p->shake);
     timer_stop(&p->sweep);
     mem_free(p->cipher);
     mem_free(p->plain);

@@ -13,7 +13,7 @@
 #define RECORDS_PER_KEY (1u << 23)
 
 /* Cost of a session at rest, see tests/bench/bench_conn.c. */
-#define SESSION_BYTES 12288
+#define SESSION_BYTES 17408
 
 struct tls {
     struct tls_context *context; /* a reference */

@@ -926,6 +926,98 @@ TEST(conn, failed_handshake_sends_its_alert)
     close_stage();
 }
 
+/* --- many ------------------------------------------------------------------------------------ */
+
+#define MANY 60
+
+static struct conn *many[2 * MANY];
+static size_t many_count, many_closed;
+static uint64_t secured_before, secured_most;
+static struct task probe;
+
+static void many_connected(void *arg)
+{
+    conn_start_tls(*(struct conn **)arg,
+                   tls_client(tls_a, SLICE("b.example"), slice_none(), false));
+}
+
+static void many_data(void *arg, struct slice plain)
+{
+}
+
+static void on_many_closed(void *arg, enum err why)
+{
+    many_closed++;
+}
+
+static const struct conn_handler many_handler = {
+    .connected = many_connected, .data = many_data, .closed = on_many_closed};
+
+static void accept_many(void *arg, int fd, const struct addr *peer)
+{
+    struct conn **c = &many[many_count++];
+
+    CHECK_EQ(conn_adopt(loop, fd, peer, slice_none(), &many_handler, c, c), OK);
+    conn_start_tls(*c, tls_server(tls_b, slice_none(), false));
+}
+
+static uint64_t secured_so_far(void)
+{
+    return counter_read(&counters, COUNTER_TLS_OK);
+}
+
+static void each_turn(struct task *t)
+{
+    uint64_t in_turn = secured_so_far() - secured_before;
+
+    secured_before += in_turn;
+    if (in_turn > secured_most)
+        secured_most = in_turn;
+    loop_defer(loop, t);
+}
+
+static uint64_t secured_goal;
+
+static bool many_secured(void)
+{
+    return secured_so_far() == secured_goal;
+}
+
+static bool many_gone(void)
+{
+    return many_closed == 2 * MANY;
+}
+
+/* A storm of handshakes leaves room in each turn for the streams that are open. */
+TEST(conn, handshakes_take_turns)
+{
+    struct listener *ln;
+    struct addr here;
+
+    open_stage();
+    here = at;
+    addr_set_port(&here, 0);
+    CHECK_EQ(listener_open(loop, &here, -1, accept_many, NULL, &ln), OK);
+    listener_addr(ln, &here);
+    many_count = many_closed = 0;
+    secured_most = 0;
+    secured_before = secured_so_far();
+    secured_goal = secured_before + 2 * MANY;
+    for (int i = 0; i < MANY; i++, many_count++)
+        CHECK_EQ(conn_dial(loop, &here, NULL, &many_handler, &many[many_count], &many[many_count]),
+                 OK);
+    task_init(&probe, each_turn);
+    loop_defer(loop, &probe);
+    run_until(many_secured);
+    CHECK(secured_most <= 2 * 8);
+    task_cancel(&probe);
+    for (size_t i = 0; i < many_count; i++)
+        conn_close(many[i]);
+    run_until(many_gone);
+    listener_close(ln);
+    close_stage();
+}
+
 static int begin(void **state)
 {
     certfile_begin();
@@ -972,6 +1064,7 @@ int main(int argc, char **argv)
         TEST_OF(conn, discarded_output_never_reaches_the_peer),
         TEST_OF(conn, discarding_nothing_harms_nothing),
         TEST_OF(conn, failed_handshake_sends_its_alert),
+        TEST_OF(conn, handshakes_take_turns),
     };
 
     if (argc > 1)
