@@ -154,7 +154,7 @@ system() {
   }
   for flavour in dev release; do
     configure $flavour || return
-    build $flavour $(printf '%s\n' fedrouter fedrouterctl load | targets_of $flavour)
+    build $flavour $(printf '%s\n' fedrouter fedrouterctl load dnsask | targets_of $flavour)
   done
   export FEDROUTER="${FEDROUTER:-$top/build-dev/fedrouter}"
   export FEDROUTER_RELEASE="${FEDROUTER_RELEASE:-$top/build-release/fedrouter}"

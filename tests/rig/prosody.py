@@ -9,7 +9,7 @@ run_as_root = true
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}"
 admins = {{}}
-modules_enabled = {{ "dialback", "saslauth", "tls" }}
+modules_enabled = {{ {modules} }}
 modules_disabled = {{ "s2s_auth_certs_none", "offline", "c2s" }}
 interfaces = {{ "{address}" }}
 local_interfaces = {{ "{address}" }}
@@ -40,11 +40,11 @@ class Prosody:
     kind = "prosody"
 
     def __init__(self, folder, address, host, domains, certificate, ca, secure=False, require_tls=True,
-                 level="info", more=""):
+                 level="info", more="", modules=("dialback", "saslauth", "tls")):
         self.folder = os.path.join(folder, f"prosody-{host}")
         os.makedirs(self.folder)
         self.address, self.host, self.domains = address, host, list(domains)
-        self.more, self.level = more, level
+        self.more, self.level, self.modules = more, level, modules
         self.secure, self.require_tls = secure, require_tls
         self.certificate, self.ca = certificate, ca
         self.path = os.path.join(self.folder, "prosody.cfg.lua")
@@ -61,7 +61,7 @@ class Prosody:
                 folder=self.folder, address=self.address, port=S2S_PORT, tls_port=S2S_TLS_PORT,
                 component_port=COMPONENT_PORT, secure=lua(self.secure), require_tls=lua(self.require_tls),
                 key=self.certificate.key, chain=self.certificate.chain, ca=self.ca, level=self.level,
-                more=self.more, host=self.host, components=components,
+                modules=", ".join(f'"{m}"' for m in self.modules), more=self.more, host=self.host, components=components,
             ))
 
     def start(self):
