@@ -1,7 +1,9 @@
 /* The router behind the engine's calls: a whole node, without signals, HTTP and control socket. */
 #include "scenario/adapter.h"
 
+#include "node/api.h"
 #include "node/metrics.h"
+#include "scenario/simhttp.h"
 
 #include <stdio.h>
 
@@ -11,6 +13,7 @@ struct plant {
     struct counters counters; /* the steward's */
     struct loop *loop;
     struct node *node;
+    struct api *api;
     char *config_file;
     bool ready;
     bool ended;
@@ -60,6 +63,31 @@ static bool begin(struct plant *p, struct log_sink *sink, struct conf *conf, cha
     return node_start(&o, error, error_size, &p->node) == OK;
 }
 
+static enum err reload(void *arg, char *error, size_t size)
+{
+    struct plant *p = arg;
+    struct conf *conf = load(p->config_file, error, size);
+    enum err e;
+
+    if (!conf)
+        return ERR_SYNTAX;
+    e = node_reload(p->node, conf, error, size);
+    conf_unref(conf);
+    return e;
+}
+
+static void drain(void *arg)
+{
+    node_drain(((struct plant *)arg)->node);
+}
+
+static void unmake(struct plant *p)
+{
+    loop_free(p->loop);
+    mem_free(p->config_file);
+    mem_free(p);
+}
+
 static void *start(const char *config_file, struct log_sink *sink, char *error, size_t error_size)
 {
     struct conf *conf = load(config_file, error, error_size);
@@ -70,28 +98,26 @@ static void *start(const char *config_file, struct log_sink *sink, char *error, 
         return NULL;
     p = MEM_NEW(struct plant);
     p->loop = loop_new(&p->counters, sink);
+    p->config_file = mem_strdup(config_file);
     ok = begin(p, sink, conf, error, error_size);
     conf_unref(conf);
     if (!ok) {
-        loop_free(p->loop);
-        mem_free(p);
+        unmake(p);
         return NULL;
     }
-    p->config_file = mem_strdup(config_file);
+    p->api = api_start(p->node, &(struct api_hooks){reload, drain, p}, error, error_size);
+    assert(p->api); /* it listens nowhere */
     return p;
 }
 
-static void reload(struct plant *p)
+static void hang_up(struct plant *p)
 {
     char error[512] = "";
-    struct conf *conf = load(p->config_file, error, sizeof(error));
 
-    if (conf && node_reload(p->node, conf, error, sizeof(error)) == OK)
-        LOG(loop_log(p->loop), LOG_INFO, "config.reloaded");
-    else
+    if (api_reload(p->api, error, sizeof(error)))
         LOG(loop_log(p->loop), LOG_ERROR, "config.reload_failed", LOG_TEXT("error", error));
-    if (conf)
-        conf_unref(conf);
+    else
+        LOG(loop_log(p->loop), LOG_INFO, "config.reloaded");
 }
 
 static void give_signal(void *node, const char *name)
@@ -101,7 +127,7 @@ static void give_signal(void *node, const char *name)
     if (strcmp(name, "term") == 0)
         node_drain(p->node);
     else if (strcmp(name, "hup") == 0)
-        reload(p);
+        hang_up(p);
 }
 
 static int exit_code(void *node)
@@ -134,10 +160,9 @@ static void free_plant(void *node)
     struct plant *p = node;
 
     stop(p);
+    api_stop(p->api);
     node_free(p->node);
-    loop_free(p->loop);
-    mem_free(p->config_file);
-    mem_free(p);
+    unmake(p);
 }
 
 /* --- metrics, as /metrics tells them --- */
@@ -231,10 +256,42 @@ static bool balance(void *node, uint64_t n[5])
     return true;
 }
 
+/* --- commands, as fedrouterctl sends them --- */
+
+static bool changes_things(const char *command)
+{
+    static const char *const words[] = {"close", "reload", "drain", "log"};
+
+    for (size_t i = 0; i < COUNT(words); i++)
+        if (strcmp(command, words[i]) == 0)
+            return true;
+    return false;
+}
+
+static const char *key_of(const char *command, const char *value)
+{
+    if (!value[0])
+        return NULL;
+    if (strcmp(command, "log") == 0)
+        return "level";
+    return value[strspn(value, "0123456789")] ? "domain" : "link";
+}
+
 static bool control(void *node, const char *words, struct byteq *out)
 {
-    byteq_append(out, SLICE("no control here"));
-    return false;
+    struct plant *p = node;
+    char command[32] = "";
+    char value[256] = "";
+    char path[64];
+    struct simhttp_reply reply;
+
+    sscanf(words, "%31s %255s", command, value);
+    snprintf(path, sizeof(path), "/api/v1/%s", command);
+    simhttp_ask(p->loop, changes_things(command) ? HTTP_POST : HTTP_GET, path,
+                key_of(command, value), value, &reply);
+    byteq_append(out, byteq_slice(&reply.body));
+    byteq_fini(&reply.body);
+    return reply.status == 200;
 }
 
 static const struct adapter router = {start,   give_signal, exit_code, metric,
