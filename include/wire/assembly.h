@@ -23,12 +23,13 @@ struct binding {
 
 struct assembly {
     const char *content_ns;
-    struct slice lang;                      /* of the stream header */
-    bool inherits;                          /* its default namespace is the content namespace */
-    struct binding bindings[XML_ATTRS_MAX]; /* of the stream header; text is its owner's */
+    struct slice lang;        /* of the stream header */
+    bool inherits;            /* its default namespace is the content namespace */
+    struct binding *bindings; /* of the stream header, its owner's */
     size_t binding_count;
 
-    struct declaration declarations[XML_ATTRS_MAX]; /* of the start tag being read */
+    struct declaration *declarations; /* of the start tag being read; room for XML_ATTRS_MAX, NULL
+                                         until there is one */
     size_t declaration_count;
 
     unsigned children;
@@ -47,6 +48,8 @@ void assembly_fini(struct assembly *a);
 void assembly_rest(struct assembly *a);
 size_t assembly_memory(const struct assembly *a);
 
+/* A declaration of the start tag whose `attrs` follow; there are fewer than XML_ATTRS_MAX. */
+void assembly_declare(struct assembly *a, const char *prefix, const char *uri);
 /* A depth-1 element begins, before any of its names is looked at. */
 void assembly_clear(struct assembly *a);
 /* A name with a prefix, of an element or an attribute, anywhere in the stanza. */
@@ -55,6 +58,9 @@ void assembly_use(struct assembly *a, const struct qname *name);
 void assembly_start(struct assembly *a, enum stanza_kind kind, const char **attrs, size_t count);
 /* A start tag below it. */
 void assembly_inner(struct assembly *a, bool child);
+/* The first `len` bytes of the content: what was carried, then what `chunk` begins with. */
+void assembly_content(const struct assembly *a, size_t len, struct slice chunk,
+                      struct slice ret_content[2]);
 /* `content`: two runs. Over `limit` bytes when rewritten: no bytes (splice_finish_empty). */
 struct stanza *assembly_finish(struct assembly *a, const struct slice content[2], size_t limit);
 /* The same for a stanza whose content was discarded. */

@@ -22,6 +22,7 @@ struct border {
     enum border_state state;
     unsigned depth; /* open elements, this one included */
     bool root;      /* the root's start tag is wanted, not an element's end */
+    bool strange;   /* "<!" or "<?" was among it */
     bool end_tag;   /* this tag */
     char quote;
     char last;       /* byte before, where two make the difference */

@@ -20,11 +20,10 @@ static inline scan_block scan_load(const char *p)
     return b;
 }
 
-/* Index of the first hit, or 16. */
-static inline unsigned scan_first(scan_block hits)
+/* One bit a byte. */
+static inline unsigned scan_bits(scan_block hits)
 {
-    return (unsigned)__builtin_ctz((unsigned)__builtin_ia32_pmovmskb128((scan_bytes)hits) |
-                                   0x10000u);
+    return (unsigned)__builtin_ia32_pmovmskb128((scan_bytes)hits);
 }
 #endif
 
@@ -41,13 +40,13 @@ static inline unsigned scan_first(scan_block hits)
     return (p);
 
 #ifdef __SSE2__
+/* The next address does not wait for the count: a block costs what its comparisons cost. */
 #define SCAN_BLOCKS(p, end, block_hits)                                                            \
-    while ((end) - (p) >= 16) {                                                                    \
+    for (; (end) - (p) >= 16; (p) += 16) {                                                         \
         scan_block b = scan_load(p);                                                               \
-        unsigned n = scan_first((scan_block)(block_hits));                                         \
-        (p) += n;                                                                                  \
-        if (n < 16)                                                                                \
-            return (p);                                                                            \
+        unsigned bits = scan_bits((scan_block)(block_hits));                                       \
+        if (bits)                                                                                  \
+            return (p) + __builtin_ctz(bits);                                                      \
     }
 #else
 #define SCAN_BLOCKS(p, end, block_hits)
@@ -89,6 +88,17 @@ static inline const char *scan_text(const char *p, const char *end)
 static inline const char *scan_tag(const char *p, const char *end)
 {
     SCAN_LOOP(p, end, SCAN_TAG_HITS, SCAN_TAG_HITS)
+}
+
+/* Length of the white space that `s` begins with. */
+static inline size_t scan_space(struct slice s)
+{
+    size_t n = 0;
+
+    while (n < s.len &&
+           (s.ptr[n] == ' ' || s.ptr[n] == '\n' || s.ptr[n] == '\t' || s.ptr[n] == '\r'))
+        n++;
+    return n;
 }
 
 #endif

@@ -8,8 +8,10 @@
  * Spec: RFC 6120 4 and 11; CONFORMANCE rows XML-*, NS-*, LIMIT-02/03/05/06.
  *
  * A stanza's start tag is regenerated from its attributes; its content goes out as it came in
- * (wire/splice). It is rewritten whole where bytes would not be self-contained: a prefix bound on
- * the stream header, an explicit content namespace, a prefixed stanza.
+ * (wire/splice). It is rewritten whole where bytes would not be self-contained: an explicit content
+ * namespace below the stanza, a prefix that stands for it, a prefixed stanza. Other prefixes of the
+ * stream header are declared again on the stanza. Stanzas of plain shape, nearly all, never reach
+ * expat (wire/plain).
  */
 #ifndef WIRE_XML_H
 #define WIRE_XML_H
@@ -26,10 +28,10 @@ struct xml_limits {
 };
 
 /* Independent of size (CONFORMANCE LIMIT-06). */
-#define XML_DEPTH_MAX       64
-#define XML_ATTRS_MAX       64   /* attributes and namespace declarations of one element */
-#define XML_NAME_BYTES_MAX  512  /* one local name, prefix or namespace */
-#define XML_TAG_BYTES_MAX   16384 /* one start tag; header included */
+#define XML_DEPTH_MAX      64
+#define XML_ATTRS_MAX      64    /* attributes and namespace declarations of one element */
+#define XML_NAME_BYTES_MAX 512   /* one local name, prefix or namespace */
+#define XML_TAG_BYTES_MAX  16384 /* one start tag; header included */
 
 struct xml_attr {
     struct slice ns; /* empty: none */
@@ -55,12 +57,13 @@ const struct element *element_child(const struct element *e, const char *name, c
 bool element_is(const struct element *e, const char *name, const char *ns);
 
 struct xml_header {
-    struct slice ns;         /* of the root element */
+    struct slice ns; /* of the root element */
     struct slice name;
-    struct slice content_ns; /* default namespace declared on the root; empty: none */
+    struct slice content_ns; /* default namespace declared on the root; empty: none, or (NS-03) the
+                              * streams namespace */
     struct slice to, from, id, version, lang; /* ptr NULL: absent */
-    bool dialback;           /* a prefix is bound to jabber:server:dialback */
-    bool stream_is_default;  /* prefix-free style (NS-03): stanzas declare their own namespace */
+    bool dialback;                            /* a prefix is bound to jabber:server:dialback */
+    bool stream_is_default; /* prefix-free style (NS-03): stanzas declare their own namespace */
 };
 
 enum xml_kind {
@@ -68,10 +71,10 @@ enum xml_kind {
     XML_HEADER,  /* root start tag */
     XML_STANZA,  /* item->stanza: caller owns the reference */
     XML_ELEMENT, /* any other depth-1 element, whole: item->element */
-    XML_TOO_BIG, /* a stanza over the limit: its content is being discarded; item->stanza has kind
-                  * and addresses and no content (wire empty); caller owns the reference */
+    XML_TOO_BIG, /* a stanza over the limit, at its end: the content was discarded; item->stanza has
+                  * kind and addresses and no content (wire empty); caller owns the reference */
     XML_END,     /* root end tag */
-    XML_FAULT,   /* item->fault; nothing more comes */
+    XML_FAULT,   /* item->fault; nothing more comes: XML_MORE from then on, as after XML_END */
 };
 
 struct xml_item {
@@ -85,8 +88,8 @@ struct xml_item {
 /* `salt`: secret and random. `content_ns`: NS_SERVER or NS_COMPONENT, what stanzas of this stream
  * are qualified by. `limits` is copied; xml_set_limits changes it later (after authentication). */
 struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_limits *limits);
-/* Gives back what a stream at rest does not need; it is made again by the next bytes. Nothing
- * happens elsewhere. */
+/* Gives back what a stream at rest does not need, a dozen KiB; it is made again, in microseconds,
+ * when the next bytes need it. Not at rest nothing happens. */
 void xml_rest(struct xml *x);
 void xml_free(struct xml *x);
 void xml_set_limits(struct xml *x, const struct xml_limits *limits);

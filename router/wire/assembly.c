@@ -18,6 +18,8 @@ void assembly_rest(struct assembly *a)
     byteq_fini(&a->declares);
     byteq_fini(&a->scope);
     byteq_fini(&a->carry);
+    mem_free(a->declarations);
+    a->declarations = NULL;
 }
 
 void assembly_fini(struct assembly *a)
@@ -28,7 +30,15 @@ void assembly_fini(struct assembly *a)
 size_t assembly_memory(const struct assembly *a)
 {
     return a->tag.text.room + a->tag.decoded.room + a->declares.room + a->scope.room +
-           a->carry.room;
+           a->carry.room + (a->declarations ? XML_ATTRS_MAX * sizeof(*a->declarations) : 0);
+}
+
+void assembly_declare(struct assembly *a, const char *prefix, const char *uri)
+{
+    assert(a->declaration_count < XML_ATTRS_MAX);
+    if (!a->declarations)
+        a->declarations = mem_array(XML_ATTRS_MAX, sizeof(*a->declarations));
+    a->declarations[a->declaration_count++] = (struct declaration){prefix, uri, false};
 }
 
 void assembly_clear(struct assembly *a)
@@ -231,6 +241,13 @@ static struct stanza *rewritten(struct assembly *a, const struct slice content[2
     byteq_fini(&context);
     byteq_fini(&out);
     return s;
+}
+
+void assembly_content(const struct assembly *a, size_t len, struct slice chunk,
+                      struct slice ret_content[2])
+{
+    ret_content[0] = slice_sub(byteq_slice(&a->carry), 0, len);
+    ret_content[1] = slice_sub(chunk, 0, len - ret_content[0].len);
 }
 
 static void judge(struct stanza *s, unsigned children)

@@ -12,6 +12,7 @@ static void open_tag(struct border *b, char c)
     b->end_tag = c == '/';
     b->last = c;
     b->square = 0;
+    b->strange |= c == '!' || c == '?';
     if (c == '!')
         b->state = BORDER_SECTION;
     else if (c == '?')

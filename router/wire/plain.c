@@ -374,7 +374,7 @@ static bool tag_is_open(const char *p, const char *end)
 {
     if (p < end && (*p == '!' || *p == '?'))
         return false;
-    if (memchr(p, '<', (size_t)(end - p)))
+    if (end - p >= XML_TAG_BYTES_MAX || memchr(p, '<', (size_t)(end - p)))
         return false;
     while (p < end) {
         p = scan_tag(p, end);

@@ -62,6 +62,7 @@ void root_keep(struct root *r, struct assembly *a, const struct qname *name, con
 {
     struct xml_header *h = &r->header;
 
+    a->bindings = arena_alloc(&r->arena, a->declaration_count * sizeof(*a->bindings));
     for (size_t i = 0; i < a->declaration_count; i++)
         keep_binding(r, a, &a->declarations[i]);
     for (size_t i = 0; i < count; i++)

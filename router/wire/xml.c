@@ -3,6 +3,7 @@
 #include "wire/assembly.h"
 #include "wire/border.h"
 #include "wire/root.h"
+#include "wire/scan.h"
 #include "wire/tree.h"
 #include "wire/xml_parser.h"
 #include "wire/xmlw.h"
@@ -10,10 +11,8 @@
 /* expat remembers each name it ever saw until it is freed: over this it is replaced between two
  * depth-1 elements. */
 #define PARSER_KEEP_BYTES (96 * 1024)
-/* So much of a plain stanza is held until its end comes; longer ones are the parser's. */
-#define HELD_BYTES_MAX XML_TAG_BYTES_MAX
-/* Copied at once, besides as much as is there: most stanzas end soon. */
-#define HELD_STEP_BYTES 512
+/* Of a plain stanza whose end has not come, so much is looked at again with each byte. */
+#define LOOK_BYTES 16384
 /* LIMIT-03: a stanza over the limit is answered, one this many times over it ends the stream. */
 #define BIG_FACTOR 4
 
@@ -43,6 +42,7 @@ struct xml {
     struct slice later;   /* what follows it: the caller's, while `chunk` is `held` */
     struct byteq held;    /* beginning of a plain stanza from earlier chunks */
     bool spilling;        /* `held` is given to the parser */
+    size_t look_at;       /* length of `held` that is worth another look */
     uint64_t total;       /* bytes fed by the caller */
     uint64_t shift;       /* position in the stream minus position in the parser */
     struct border border; /* of the element that the parser reads */
@@ -130,8 +130,7 @@ static void on_declaration(void *parser, const char *prefix, const char *uri)
              (uri && strlen(uri) > XML_NAME_BYTES_MAX))
         fail(x, FAULT_NAME_TOO_LONG);
     else
-        x->stanza.declarations[x->stanza.declaration_count++] =
-            (struct declaration){prefix, uri, false};
+        assembly_declare(&x->stanza, prefix, uri);
 }
 
 static bool too_long(const struct qname *name)
@@ -193,17 +192,10 @@ static bool size_is_over(uint64_t size, size_t limit, unsigned factor)
     return size && (size - 1) / factor >= limit;
 }
 
-/* The content as it was received: what earlier chunks brought, and what this one did. */
-static void find_content(const struct xml *x, uint64_t end, struct slice ret_content[2])
+/* Where in the chunk the content begins, or goes on. */
+static size_t content_offset(const struct xml *x)
 {
-    size_t len = (size_t)(end - x->content_start);
-    struct slice early = slice_sub(byteq_slice(&x->stanza.carry), 0, len);
-
-    ret_content[0] = early;
-    ret_content[1] = slice_none();
-    if (early.len < len)
-        ret_content[1] = slice_sub(x->chunk, (size_t)(x->content_start + early.len - x->chunk_at),
-                                   len - early.len);
+    return x->content_start > x->chunk_at ? (size_t)(x->content_start - x->chunk_at) : 0;
 }
 
 static struct stanza *make_stanza(struct xml *x, uint64_t content_end)
@@ -212,7 +204,8 @@ static struct stanza *make_stanza(struct xml *x, uint64_t content_end)
 
     if (x->place == PLACE_BIG)
         return assembly_finish_empty(&x->stanza);
-    find_content(x, content_end, content);
+    assembly_content(&x->stanza, (size_t)(content_end - x->content_start),
+                     slice_from_offset(x->chunk, content_offset(x)), content);
     return assembly_finish(&x->stanza, content, x->limits.stanza_bytes);
 }
 
@@ -404,85 +397,99 @@ static void feed_piece(struct xml *x)
     xml_parser_feed(&x->parser, piece);
 }
 
-static size_t count_space(struct slice s)
-{
-    size_t n = 0;
-
-    while (n < s.len &&
-           (s.ptr[n] == ' ' || s.ptr[n] == '\n' || s.ptr[n] == '\t' || s.ptr[n] == '\r'))
-        n++;
-    return n;
-}
-
-static void deliver_plain(struct xml *x, size_t len)
+/* The stanza ended in the chunk at `end`. */
+static void deliver_plain(struct xml *x, size_t end)
 {
     x->stanza_ready->scope = x->scope;
-    x->chunk_fed += len;
-    x->item_end = x->chunk_at + x->chunk_fed;
+    x->chunk_fed = end;
+    x->item_end = x->chunk_at + end;
+}
+
+/* The beginning of a stanza that is plain so far. False: it has an end, so it is not, or it is too
+ * big already. */
+static bool hold(struct xml *x, struct slice rest)
+{
+    border_start(&x->border, false);
+    border_find(&x->border, rest);
+    if (x->border.state == BORDER_FOUND || rest.len > x->limits.stanza_bytes)
+        return false;
+    byteq_append(&x->held, rest);
+    x->chunk_fed = x->chunk.len;
+    x->look_at = 0;
+    return true;
 }
 
 /* What is read here the parser never sees. False: it is the parser's. */
 static bool take_plain(struct xml *x)
 {
-    struct slice rest = slice_from_offset(x->chunk, x->chunk_fed);
-    size_t space = count_space(rest);
+    size_t from = x->chunk_fed + scan_space(slice_from_offset(x->chunk, x->chunk_fed));
+    struct slice rest = slice_from_offset(x->chunk, from);
+    enum plain_result result;
     size_t len;
 
     if (!at_border(x) || x->spilling)
         return false;
-    rest = slice_from_offset(rest, space);
-    switch (assembly_plain(&x->stanza, rest, x->limits.stanza_bytes, &x->stanza_ready, &len)) {
-    case PLAIN_READ:
-        deliver_plain(x, space + len);
-        return true;
-    case PLAIN_SHORT:
-        if (rest.len > HELD_BYTES_MAX)
-            return false;
-        byteq_append(&x->held, rest);
-        x->chunk_fed = x->chunk.len;
-        return true;
-    default:
-        return false;
-    }
+    result = assembly_plain(&x->stanza, rest, x->limits.stanza_bytes, &x->stanza_ready, &len);
+    if (result == PLAIN_READ)
+        deliver_plain(x, from + len);
+    return result == PLAIN_READ || (result == PLAIN_SHORT && hold(x, rest));
 }
 
 /* What was held goes to the parser, as a chunk of its own before the rest of the caller's. */
-static void spill(struct xml *x, size_t len)
+static void spill(struct xml *x)
 {
     x->later = slice_from_offset(x->chunk, x->chunk_fed);
-    x->chunk_at += x->chunk_fed - len;
-    x->chunk = slice_sub(byteq_slice(&x->held), 0, len);
+    x->chunk_at += x->chunk_fed - byteq_len(&x->held);
+    x->chunk = byteq_slice(&x->held);
     x->chunk_fed = 0;
     x->spilling = true;
 }
 
-/* The stanza that an earlier chunk began: is its end in this one? Each time it is looked at from
- * its beginning: the bound is what a byte that comes alone may cost. */
-static void go_on_holding(struct xml *x)
+/* From its beginning, hence the quarter: a long stanza that trickles in must not cost the square of
+ * its length. */
+static void look_at_held(struct xml *x)
 {
-    size_t before = byteq_len(&x->held);
-    struct slice more = slice_sub(x->chunk, x->chunk_fed, before + HELD_STEP_BYTES);
+    size_t held = byteq_len(&x->held);
     enum plain_result result;
     size_t len;
 
-    byteq_append(&x->held, more);
     result = assembly_plain(&x->stanza, byteq_slice(&x->held), x->limits.stanza_bytes,
                             &x->stanza_ready, &len);
+    x->look_at = held < LOOK_BYTES ? 0 : held + held / 4;
     if (result == PLAIN_READ) {
-        deliver_plain(x, len - before);
+        assert(len == held); /* of what is plain, the border is exact */
+        deliver_plain(x, x->chunk_fed);
         byteq_clear(&x->held);
-    } else if (result == PLAIN_SHORT && byteq_len(&x->held) <= HELD_BYTES_MAX) {
-        x->chunk_fed += more.len;
-    } else {
-        spill(x, before);
+    } else if (result == PLAIN_NOT || x->border.state == BORDER_FOUND ||
+               held > x->limits.stanza_bytes) {
+        spill(x);
     }
+}
+
+/* At its end, at what cannot be plain, over the limit, and else while it is short. */
+static bool is_worth_a_look(const struct xml *x)
+{
+    size_t held = byteq_len(&x->held);
+
+    return x->border.state == BORDER_FOUND || x->border.strange || held >= x->look_at ||
+           held > x->limits.stanza_bytes;
+}
+
+static void go_on_holding(struct xml *x)
+{
+    struct slice rest = slice_from_offset(x->chunk, x->chunk_fed);
+
+    rest.len = border_find(&x->border, rest);
+    byteq_append(&x->held, rest);
+    x->chunk_fed += rest.len;
+    if (is_worth_a_look(x))
+        look_at_held(x);
 }
 
 /* The chunk goes back to the caller: what belongs to an open stanza is kept. */
 static void keep_content(struct xml *x)
 {
     uint64_t end = x->chunk_at + x->chunk.len;
-    uint64_t from = x->content_start > x->chunk_at ? x->content_start : x->chunk_at;
 
     if (size_is_over(end - x->start, x->limits.stanza_bytes, BIG_FACTOR)) {
         fail(x, FAULT_STANZA_TOO_BIG);
@@ -493,7 +500,7 @@ static void keep_content(struct xml *x)
         byteq_fini(&x->stanza.carry);
     }
     if (x->place == PLACE_STANZA)
-        byteq_append(&x->stanza.carry, slice_from_offset(x->chunk, (size_t)(from - x->chunk_at)));
+        byteq_append(&x->stanza.carry, slice_from_offset(x->chunk, content_offset(x)));
 }
 
 /* False: that was all. */
@@ -584,14 +591,9 @@ void xml_next(struct xml *x, struct xml_item *item)
     x->tree_given = true;
 }
 
-static bool closed(const struct xml *x)
-{
-    return failed(x) || x->place == PLACE_CLOSED;
-}
-
 void xml_feed(struct xml *x, struct slice bytes)
 {
-    assert(!x->chunk.len || closed(x));
+    assert(!x->chunk.len || failed(x) || x->place == PLACE_CLOSED);
     x->total += bytes.len;
     x->chunk = bytes;
     x->chunk_fed = 0;
@@ -622,10 +624,16 @@ void xml_rest(struct xml *x)
     arena_fini(&x->tree_arena);
 }
 
+/* An arena's first block is there whole. */
+static size_t arena_bytes(const struct arena *a)
+{
+    return a->blocks && a->used_bytes < 2048 ? 2048 : a->used_bytes;
+}
+
 size_t xml_memory(const struct xml *x)
 {
     return sizeof(*x) + x->parser.bytes + assembly_memory(&x->stanza) + x->held.room +
-           x->root.arena.used_bytes + x->tree_arena.used_bytes;
+           arena_bytes(&x->root.arena) + arena_bytes(&x->tree_arena);
 }
 
 struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_limits *limits)

@@ -13,7 +13,7 @@ static const struct xml_limits limits = {10000, 4000};
 
 /* Everything that came out, one line an item. */
 struct record {
-    char text[65536];
+    char text[131072];
     size_t len;
     unsigned flags; /* of all stanzas */
     size_t unused;  /* behind the last element */
@@ -119,6 +119,16 @@ static void check_examples(const char *header, const struct example *examples, s
 {
     for (size_t i = 0; i < n; i++)
         check_example(header, &examples[i]);
+}
+
+static void drop_all(struct xml *x)
+{
+    struct xml_item item;
+
+    for (xml_next(x, &item); item.kind != XML_MORE; xml_next(x, &item)) {
+        CHECK(item.kind == XML_STANZA || item.kind == XML_HEADER);
+        stanza_unref(item.stanza);
+    }
 }
 
 /* --- headers --------------------------------------------------------------------------------- */
@@ -701,7 +711,7 @@ TEST(xml, a_big_stanza_keeps_its_addresses)
     xml_free(x);
 }
 
-TEST(xml, never_buffers_what_it_discards) /* LIMIT-02 */
+static void check_discarding(const char *start)
 {
     static const struct xml_limits wide = {1 << 20, 4000};
     static char text[1 << 16];
@@ -709,9 +719,10 @@ TEST(xml, never_buffers_what_it_discards) /* LIMIT-02 */
     struct xml_item item;
 
     memset(text, 'x', sizeof(text));
-    xml_feed(x, SLICE(HEADER "<message>"));
-    for (xml_next(x, &item); item.kind != XML_MORE; xml_next(x, &item))
-        continue;
+    xml_feed(x, SLICE(HEADER));
+    drop_all(x);
+    xml_feed(x, slice_from(start));
+    drop_all(x);
     for (size_t i = 0; i < 60; i++) {
         xml_feed(x, slice_make(text, sizeof(text)));
         xml_next(x, &item);
@@ -719,6 +730,12 @@ TEST(xml, never_buffers_what_it_discards) /* LIMIT-02 */
         CHECK(xml_memory(x) < (i < 16 ? 3 << 20 : 64 << 10));
     }
     xml_free(x);
+}
+
+TEST(xml, never_buffers_what_it_discards) /* LIMIT-02 */
+{
+    check_discarding("<message>");
+    check_discarding("<message><![CDATA[]]>");
 }
 
 TEST(xml, bounds_other_elements) /* LIMIT-05 */
@@ -838,16 +855,6 @@ TEST(xml, a_rewrite_does_not_multiply)
     CHECK_STR(r.text, "header\nbig\n<iq/>\n");
 }
 
-static void drop_all(struct xml *x)
-{
-    struct xml_item item;
-
-    for (xml_next(x, &item); item.kind != XML_MORE; xml_next(x, &item)) {
-        CHECK(item.kind == XML_STANZA || item.kind == XML_HEADER);
-        stanza_unref(item.stanza);
-    }
-}
-
 /* Each stanza ends in one chunk and the next begins there: there is never a rest. */
 TEST(xml, forgets_the_names_of_strangers)
 {
@@ -872,7 +879,7 @@ TEST(xml, refuses_a_stanza_that_fills_the_parser)
     static const struct xml_limits wide = {1 << 20, 4000};
     static char text[1 << 20];
     static struct record r;
-    size_t len = (size_t)sprintf(text, "<iq>");
+    size_t len = (size_t)sprintf(text, "<iq><![CDATA[]]>");
 
     for (unsigned i = 0; i < 60000; i++)
         len += (size_t)sprintf(text + len, "<a%u/>", i);
@@ -926,7 +933,7 @@ TEST(xml, goes_on_after_rest)
     drain(x, "header b\n");
     for (int i = 0; i < 3; i++) {
         xml_rest(x);
-        CHECK(xml_memory(x) < 8192);
+        CHECK(xml_memory(x) < 4096);
         xml_feed(x, SLICE("\n<iq><p:a/></iq><db:x/>"));
         drain(x, "<iq xml:lang='de' xmlns:p='urn:&lt;p'><p:a/></iq>\nelement x\n");
     }
@@ -939,6 +946,29 @@ TEST(xml, goes_on_after_rest)
     xml_feed(x, SLICE("</stream:stream>"));
     drain(x, "end\n");
     xml_free(x);
+}
+
+/* Plain to its last byte or not, whole in one chunk or not: the same comes out. */
+TEST(xml, a_long_stanza_may_come_in_any_pieces)
+{
+    static const struct xml_limits wide = {200000, 4000};
+    static const size_t steps[] = {150000, 16384, 1000, 37};
+    static const char *const ends[] = {"</b></iq>", "<![CDATA[x]]></b></iq>", "<!--x--></b></iq>"};
+    static char text[150000];
+    static struct record r;
+
+    for (size_t i = 0; i < COUNT(steps) * COUNT(ends); i++) {
+        const char *end = ends[i % COUNT(ends)];
+        size_t len = (size_t)sprintf(text, "<iq><b>");
+
+        while (len < 60000)
+            len += (size_t)sprintf(text + len, "<c d='%zu'>text</c>\n", len);
+        len += (size_t)sprintf(text + len, "%s<presence/>", end);
+        read_with(&wide, HEADER, slice_make(text, len), steps[i / COUNT(ends)], &r);
+        text[len - strlen("<presence/>")] = '\0';
+        CHECK_MSG(strstr(r.text, end[2] == '-' ? "fault comment\n" : "\n<presence/>\n"), "%zu", i);
+        CHECK_EQ(strstr(r.text, text) != NULL, end[2] != '-');
+    }
 }
 
 TEST(xml, a_complete_stanza_does_not_wait_for_the_next_packet)
@@ -1007,6 +1037,6 @@ TESTS(TEST_OF(xml, gives_the_header_of_each_style),
       TEST_OF(xml, bounds_names), TEST_OF(xml, bounds_start_tags),
       TEST_OF(xml, a_rewrite_does_not_multiply), TEST_OF(xml, forgets_the_names_of_strangers),
       TEST_OF(xml, refuses_a_stanza_that_fills_the_parser), TEST_OF(xml, rests_between_elements),
-      TEST_OF(xml, goes_on_after_rest),
+      TEST_OF(xml, goes_on_after_rest), TEST_OF(xml, a_long_stanza_may_come_in_any_pieces),
       TEST_OF(xml, a_complete_stanza_does_not_wait_for_the_next_packet),
       TEST_OF(xml, counts_all_bytes), TEST_OF(xml, new_limits_hold_from_the_next_element_on))
