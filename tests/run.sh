@@ -152,11 +152,12 @@ system() {
     skip system "this machine does not let us make network namespaces"
     return
   }
-  for flavour in dev release; do
+  for flavour in dev tsan release; do
     configure $flavour || return
     build $flavour $(printf '%s\n' fedrouter fedrouterctl load dnsask | targets_of $flavour)
   done
   export FEDROUTER="${FEDROUTER:-$top/build-dev/fedrouter}"
+  export FEDROUTER_TSAN="${FEDROUTER_TSAN:-$top/build-tsan/fedrouter}"
   export FEDROUTER_RELEASE="${FEDROUTER_RELEASE:-$top/build-release/fedrouter}"
   started=$(date +%s)
   contained sh tests/lib/isolated.sh $PYTHON -m pytest $selected --tb=short ${PATTERN:+-k "$PATTERN"} \

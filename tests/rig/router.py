@@ -23,6 +23,10 @@ def release_binary():
     return os.path.abspath(os.environ.get("FEDROUTER_RELEASE", "build-release/fedrouter"))
 
 
+def tsan_binary():
+    return os.path.abspath(os.environ.get("FEDROUTER_TSAN", "build-tsan/fedrouter"))
+
+
 def merge(base, more):
     """`more` over `base`, sections key by key."""
     made = dict(base)
