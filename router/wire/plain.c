@@ -372,20 +372,15 @@ static bool take_ns(struct plain *plain, struct slice content_ns, bool inherits)
 /* Behind '<': neither the end of the tag, nor what can be in none. */
 static bool tag_is_open(const char *p, const char *end)
 {
-    if (p < end && (*p == '!' || *p == '?'))
-        return false;
     if (end - p >= XML_TAG_BYTES_MAX || memchr(p, '<', (size_t)(end - p)))
         return false;
-    while (p < end) {
-        p = scan_tag(p, end);
-        if (p == end)
-            return true;
-        if (*p == '>')
+    for (; p < end; p++) {
+        if (*p == '\'' || *p == '"')
+            p = memchr(p + 1, *p, (size_t)(end - p - 1));
+        else if (!is(*p, NAME_MORE | SPACE) && *p != '=' && *p != '/' && *p != ':')
             return false;
-        p = memchr(p + 1, *p, (size_t)(end - p - 1));
         if (!p)
             return true;
-        p++;
     }
     return true;
 }

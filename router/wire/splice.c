@@ -289,13 +289,27 @@ static bool over(struct splice_writer *w)
     return w->over;
 }
 
-static void write_default(struct splice_writer *w, struct slice ns)
+/* The one namespace that must not be declared as default: Namespaces in XML 3. */
+static bool is_xml(const struct qname *name)
 {
+    return slice_eq(name->ns, SLICE(NS_XML));
+}
+
+static void write_name(struct splice_writer *w, const struct qname *name)
+{
+    if (is_xml(name))
+        xmlw_raw(w->out, "xml:");
+    byteq_append(w->out, name->local);
+}
+
+static void write_default(struct splice_writer *w, const struct qname *name)
+{
+    struct slice ns = slice_eq(name->ns, w->from_ns) ? w->to_ns : name->ns;
     struct slice outer = w->defaults[w->depth];
 
     assert(w->depth < XML_DEPTH_MAX);
     w->depth++;
-    if (slice_eq(ns, outer)) {
+    if (is_xml(name) || slice_eq(ns, outer)) {
         w->defaults[w->depth] = outer;
         return;
     }
@@ -311,8 +325,8 @@ void splice_write_start(struct splice_writer *w, const struct qname *name,
         return;
     close_tag(w);
     xmlw_raw(w->out, "<");
-    byteq_append(w->out, name->local);
-    write_default(w, slice_eq(name->ns, w->from_ns) ? w->to_ns : name->ns);
+    write_name(w, name);
+    write_default(w, name);
     for (size_t i = 0; i < count; i++)
         write_attr(w, attrs, i);
     w->tag_open = true;
@@ -338,7 +352,7 @@ void splice_write_end(struct splice_writer *w, const struct qname *name)
         return;
     }
     xmlw_raw(w->out, "</");
-    byteq_append(w->out, name->local);
+    write_name(w, name);
     xmlw_raw(w->out, ">");
 }
 

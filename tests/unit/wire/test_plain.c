@@ -131,6 +131,8 @@ TEST(plain, waits_only_for_what_may_become_plain)
         {"<iq><!", PLAIN_NOT},
         {"<iq><?", PLAIN_NOT},
         {"<iq a='1></iq>", PLAIN_NOT},
+        {"<iq \xff", PLAIN_NOT},
+        {"<iq a='\xff' ,", PLAIN_NOT},
         {"<iq><x a='<", PLAIN_NOT},
         {"<iq><p:x>", PLAIN_NOT},
         {"<iq></x>", PLAIN_NOT},

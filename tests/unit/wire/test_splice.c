@@ -32,6 +32,7 @@ TEST(splice, writes_anew_with_few_declarations)
          "<a xmlns='u&lt;' xmlns:p='u&lt;' p:b='1' p:c='&#10;' d='2' xml:e='3'/>", false},
         {"<s xmlns='from'>", "text &lt; <![CDATA[<>]]>&#13;\n", "text &lt; &lt;&gt;&#13;\n", false},
         {"<s xmlns='from'>", "<to xmlns='to'/>", "<to/>", false},
+        {"<s xmlns='from'>", "<xml:a><b/></xml:a>", "<xml:a><b/></xml:a>", false},
         {"<s xmlns='from'>", "", "", false},
     };
 
