@@ -1,4 +1,5 @@
-/* link/s2s_in_private.h - what router/link/s2s_in.c and s2s_in_dialback.c share. */
+/* link/s2s_in_private.h - what router/link/s2s_in.c, s2s_in_negotiate.c and
+ * s2s_in_dialback.c share. */
 #ifndef LINK_S2S_IN_PRIVATE_H
 #define LINK_S2S_IN_PRIVATE_H
 
@@ -48,6 +49,10 @@ struct s2s_in {
     uint64_t since_ms;
 };
 
+/* --- s2s_in.c: states, pairs and ends --- */
+void s2s_in_enter(struct s2s_in *in, enum s2s_in_state state);
+/* A name that may be missing. */
+struct slice s2s_in_text(const char *s);
 /* The rule for a pair of this stream. Borrowed from the current settings. */
 const struct policy_rule *s2s_in_rule(const struct s2s_in *in, struct slice to, struct slice from);
 struct in_pair *s2s_in_pair(struct s2s_in *in, struct slice from, struct slice to);
@@ -56,6 +61,13 @@ void s2s_in_pair_free(struct in_pair *p);
 /* From now on its stanzas are accepted. */
 void s2s_in_pair_valid(struct in_pair *p, enum method method);
 void s2s_in_fail(struct s2s_in *in, enum fault f);
+
+/* --- s2s_in_negotiate.c --- */
+void s2s_in_on_header(void *arg, const struct xml_header *h);
+void s2s_in_on_secured(void *arg);
+void s2s_in_on_element(void *arg, const struct element *e);
+
+/* --- s2s_in_dialback.c --- */
 /* One element of jabber:server:dialback. */
 void s2s_in_dialback(struct s2s_in *in, const struct dialback *d);
 
