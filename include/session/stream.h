@@ -60,7 +60,8 @@ struct stream_options {
     struct xml_limits limits; /* after authentication */
     size_t preauth_bytes;     /* before: of the whole connection, in plain text */
     unsigned preauth_elements;
-    uint64_t negotiation_ms; /* deadline of the whole negotiation; traffic does not extend it */
+    uint64_t negotiation_ms; /* deadline of the whole negotiation; traffic does not extend it.
+                              * 0: the owner keeps time itself */
     uint64_t close_ms;       /* how long we wait for the peer's end tag */
     uint64_t keepalive_ms;   /* a space is sent after so long without output; 0: never */
 };
@@ -94,6 +95,8 @@ void stream_restart(struct stream *s);
 void stream_start_tls(struct stream *s, struct tls *tls);
 /* Negotiation is over: budgets and deadline end, stanza limits rise. */
 void stream_authenticated(struct stream *s);
+/* The negotiation may take so much longer: the next move is not the peer's. */
+void stream_extend_deadline(struct stream *s, uint64_t ms);
 
 /* Where to append; stream_touch afterwards. NULL once ending. */
 struct byteq *stream_out(struct stream *s);
@@ -108,7 +111,9 @@ bool stream_writable(const struct stream *s);
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 
-/* <stream:error>, end tag, and so on; what was queued behind the offence is not looked at. */
+/* <stream:error>, end tag, and so on. Behind an offence nothing is looked at (SERR-02); where we
+ * end an open stream for reasons of our own (fault_is_ours), stanzas still come until the peer has
+ * heard of it and ended too: its kernel took them for delivered. */
 void stream_fail(struct stream *s, enum fault f);
 /* A polite end: end tag, then wait for the peer's. Stanzas still come until then. */
 void stream_close(struct stream *s);
@@ -116,6 +121,9 @@ void stream_close(struct stream *s);
 void stream_abort(struct stream *s, enum err why);
 /* Bare TCP close after what is queued (starttls <failure/>, 5.4.2.2). `end_tag` first if asked. */
 void stream_hang_up(struct stream *s, bool end_tag);
+
+/* Major and minor as numbers (RFC 6120 4.7.5). False: no version number. */
+bool stream_version(struct slice text, unsigned *ret_major, unsigned *ret_minor);
 
 struct conn *stream_conn(struct stream *s);
 struct tls *stream_tls(struct stream *s);

@@ -42,6 +42,7 @@ struct stream {
     struct timer deadline;
     struct timer keepalive;
     struct task resume_task;
+    struct task drained_task;
     struct task ending_task;
     struct list backlog;
     char *error_header; /* ready to send, or NULL */
@@ -59,6 +60,7 @@ void stream_both_ended(struct stream *s);
 /* --- stream_input.c --- */
 void stream_on_data(void *arg, struct slice plain);
 void stream_run_resume(struct task *t);
+void stream_run_drained(struct task *t);
 /* What was read before an end or an offence is delivered, whatever pressure says: our kernel
  * acknowledged it, nobody will send it again. */
 void stream_deliver_all(struct stream *s);

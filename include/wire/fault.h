@@ -18,6 +18,8 @@ const char *fault_word(enum fault f);
 const char *fault_condition(enum fault f);
 const char *fault_section(enum fault f);
 const char *fault_text(enum fault f);
+/* No offence of the peer's: we end the stream for reasons of our own. */
+bool fault_is_ours(enum fault f);
 
 /* Appends <stream:error>...</stream:error>, without the end tag of the stream. STANZA_TOO_BIG
  * carries <stanza-too-big xmlns='urn:xmpp:errors'/>, undefined-condition an element of our own

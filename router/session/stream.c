@@ -7,8 +7,9 @@
  *        +---- stream_close / peer's end ----+--> CLOSING --(both end tags)--> FLUSHING
  *        +---- stream_fail / abort --------------------------------------> FLUSHING -> gone
  *
- * CLOSING: our end tag is out, input is still delivered (6120 4.4). FLUSHING: nothing is delivered
- * any more; the connection ends when its output is gone, or at the deadline.
+ * CLOSING: our end tag is out, stanzas are still delivered (6120 4.4); nothing that would want an
+ * answer is. FLUSHING: nothing is delivered any more; the connection ends when its output is
+ * acknowledged, or at the deadline.
  */
 #include "session/stream_private.h"
 
@@ -160,10 +161,51 @@ static bool in_handshake(const struct stream *s)
     return s->tls_asked;
 }
 
+void stream_both_ended(struct stream *s)
+{
+    s->end.clean = true;
+    stream_enter_flushing(s);
+    conn_finish(s->conn);
+}
+
+/* Our end tag is out: what the peer sent before it saw that still comes. */
+static void enter_closing(struct stream *s)
+{
+    if (s->peer_ended) {
+        stream_both_ended(s);
+        return;
+    }
+    s->state = STREAM_CLOSING;
+    read_on(s);
+    loop_post(s->loop, &s->ending_task);
+    timer_stop(&s->keepalive);
+    timer_start(&s->deadline, s->o.close_ms);
+}
+
+static void put_fault(struct stream *s, enum fault f)
+{
+    stream_put_error_header(s);
+    fault_format(f, conn_out(s->conn));
+    stream_put_end_tag(s);
+}
+
+/* Ends an open stream that did nothing wrong. */
+static void dismiss(struct stream *s, enum fault f)
+{
+    s->end.fault = f;
+    counter_add_to(loop_counters(s->loop), FAULTS, f, 1);
+    put_fault(s, f);
+    enter_closing(s);
+}
+
 void stream_fail(struct stream *s, enum fault f)
 {
-    if (s->state == STREAM_FLUSHING)
+    if (s->state == STREAM_FLUSHING || (s->state == STREAM_CLOSING && fault_is_ours(f)))
         return;
+    if (s->state == STREAM_OPEN && fault_is_ours(f)) {
+        dismiss(s, f);
+        return;
+    }
     stream_deliver_all(s);
     if (s->state == STREAM_FLUSHING)
         return;
@@ -173,18 +215,8 @@ void stream_fail(struct stream *s, enum fault f)
         stream_abort(s, ERR_CLOSED);
         return;
     }
-    if (!s->end_tag_sent) {
-        stream_put_error_header(s);
-        fault_format(f, conn_out(s->conn));
-        stream_put_end_tag(s);
-    }
-    stream_enter_flushing(s);
-    conn_finish(s->conn);
-}
-
-void stream_both_ended(struct stream *s)
-{
-    s->end.clean = true;
+    if (!s->end_tag_sent)
+        put_fault(s, f);
     stream_enter_flushing(s);
     conn_finish(s->conn);
 }
@@ -199,15 +231,7 @@ void stream_close(struct stream *s)
     }
     stream_put_error_header(s);
     stream_put_end_tag(s);
-    if (s->peer_ended) {
-        stream_both_ended(s);
-        return;
-    }
-    s->state = STREAM_CLOSING;
-    read_on(s);
-    loop_post(s->loop, &s->ending_task);
-    timer_stop(&s->keepalive);
-    timer_start(&s->deadline, s->o.close_ms);
+    enter_closing(s);
 }
 
 void stream_hang_up(struct stream *s, bool end_tag)
@@ -229,6 +253,7 @@ void stream_abort(struct stream *s, enum err why)
     timer_stop(&s->keepalive);
     conn_reset(s->conn);
 }
+
 /* --- negotiation --- */
 
 void stream_restart(struct stream *s)
@@ -270,22 +295,45 @@ void stream_authenticated(struct stream *s)
         timer_start(&s->keepalive, s->o.keepalive_ms);
 }
 
+void stream_extend_deadline(struct stream *s, uint64_t ms)
+{
+    uint64_t now = loop_now_ms(s->loop);
+
+    if (s->state == STREAM_NEGOTIATING && timer_running(&s->deadline))
+        timer_start(&s->deadline, (s->deadline.at_ms > now ? s->deadline.at_ms - now : 0) + ms);
+}
+
 /* --- time --- */
+
+static void handshake_late(struct stream *s)
+{
+    counter_add(loop_counters(s->loop), COUNTER_TLS_TIMEOUT, 1);
+    s->end.transport = ERR_TIMEOUT;
+    s->state = STREAM_FLUSHING;
+    conn_close(s->conn);
+}
+
+/* The peer did not end, or did not take our last words. What it has not acknowledged is
+ * withdrawn: it goes out again elsewhere, and the peer must not read it here after that. */
+static void close_late(struct stream *s)
+{
+    stream_drain_input(s);
+    if (conn_acked(s->conn) == conn_written(s->conn))
+        conn_close(s->conn);
+    else
+        conn_reset(s->conn);
+}
 
 static void on_deadline(struct timer *t)
 {
     struct stream *s = LIST_ENTRY(t, struct stream, deadline);
 
-    if (s->state == STREAM_NEGOTIATING && !in_handshake(s)) {
+    if (s->state != STREAM_NEGOTIATING)
+        close_late(s);
+    else if (in_handshake(s))
+        handshake_late(s);
+    else
         stream_fail_and_tell(s, FAULT_PREAUTH_TIME);
-        return;
-    }
-    if (in_handshake(s))
-        counter_add(loop_counters(s->loop), COUNTER_TLS_TIMEOUT, 1);
-    if (s->state == STREAM_NEGOTIATING)
-        s->end.transport = ERR_TIMEOUT;
-    s->state = STREAM_FLUSHING;
-    conn_close(s->conn);
 }
 
 /* LIVE-01: a space on a stream that said nothing for so long. */
@@ -336,7 +384,8 @@ static void on_drained(void *arg)
         s->h->drained(s->arg);
 }
 
-/* TCP or TLS ended: without the end tag of the stream that is an unclean end (STREAM-19). */
+/* TCP or TLS ended: without the end tag of the stream that is an unclean end (STREAM-19). It may
+ * still read: what it is owed goes out, and counts if it is acknowledged. */
 static void on_ended(void *arg)
 {
     struct stream *s = arg;
@@ -346,9 +395,10 @@ static void on_ended(void *arg)
         s->end.transport = ERR_EOF;
     if (!stream_ending(s) && s->header_sent && !in_handshake(s))
         stream_put_end_tag(s);
-    s->state = STREAM_FLUSHING;
+    if (s->state != STREAM_FLUSHING)
+        stream_enter_flushing(s);
     stream_tell_ending(s);
-    conn_close(s->conn);
+    conn_finish(s->conn);
 }
 
 static void on_closed(void *arg, enum err why)
@@ -365,6 +415,7 @@ static void on_closed(void *arg, enum err why)
     timer_stop(&s->deadline);
     timer_stop(&s->keepalive);
     task_cancel(&s->resume_task);
+    task_cancel(&s->drained_task);
     task_cancel(&s->ending_task);
     s->h->closed(s->arg, &s->end);
     xml_free(s->xml);
@@ -397,6 +448,7 @@ static struct stream *stream_new(struct loop *l, const struct stream_options *o,
     s->opened_ms = s->last_input_ms = s->last_output_ms = s->last_stanza_ms = loop_now_ms(l);
     list_init(&s->backlog);
     task_init(&s->resume_task, stream_run_resume);
+    task_init(&s->drained_task, stream_run_drained);
     task_init(&s->ending_task, run_ending);
     timer_init(&s->deadline, l, on_deadline);
     timer_init(&s->keepalive, l, on_keepalive);
@@ -420,7 +472,8 @@ enum err stream_dial(struct loop *l, const struct addr *to, const struct stream_
         stream_discard(s);
         return e;
     }
-    timer_start(&s->deadline, o->negotiation_ms);
+    if (o->negotiation_ms)
+        timer_start(&s->deadline, o->negotiation_ms);
     *ret = s;
     return OK;
 }
@@ -441,7 +494,8 @@ enum err stream_adopt(struct loop *l, int fd, const struct addr *peer, struct tl
         s->tls_asked = true;
         conn_start_tls(s->conn, tls);
     }
-    timer_start(&s->deadline, o->negotiation_ms);
+    if (o->negotiation_ms)
+        timer_start(&s->deadline, o->negotiation_ms);
     *ret = s;
     return OK;
 }
@@ -488,6 +542,20 @@ uint64_t stream_bytes_in(const struct stream *s)
 }
 
 /* --- words --- */
+
+bool stream_version(struct slice text, unsigned *ret_major, unsigned *ret_minor)
+{
+    size_t dot = slice_find(text, '.');
+    uint64_t major;
+    uint64_t minor;
+
+    if (!slice_to_u64(slice_sub(text, 0, dot), UINT32_MAX, &major) ||
+        !slice_to_u64(slice_from_offset(text, dot + 1), UINT32_MAX, &minor))
+        return false;
+    *ret_major = (unsigned)major;
+    *ret_minor = (unsigned)minor;
+    return true;
+}
 
 enum stream_ended stream_end_class(const struct stream_end *end)
 {

@@ -21,7 +21,7 @@ static void deliver_stanza(struct stream *s, struct stanza *stanza, bool too_big
 /* Behind an offence nothing is looked at (SERR-02). */
 static bool offended(const struct stream *s)
 {
-    return s->state == STREAM_FLUSHING && s->end.fault != FAULT_NONE;
+    return s->state == STREAM_FLUSHING && s->end.fault && !fault_is_ours(s->end.fault);
 }
 
 static void deliver_backlog(struct stream *s, bool whatever)
@@ -111,6 +111,8 @@ static void take_element(struct stream *s, const struct element *e)
 
     if (element_is(e, "error", NS_STREAM)) {
         take_stream_error(s, e);
+    } else if (s->end_tag_sent) {
+        return; /* nobody could answer it any more */
     } else if (element_is(e, "features", NS_STREAM)) {
         features_parse(e, &f);
         if (s->h->features)
@@ -140,7 +142,7 @@ static void take_item(struct stream *s, const struct xml_item *item)
 {
     switch (item->kind) {
     case XML_HEADER:
-        if (!over_elements(s))
+        if (!s->end_tag_sent && !over_elements(s))
             s->h->header(s->arg, item->header);
         break;
     case XML_STANZA:
@@ -236,7 +238,16 @@ void stream_resume(struct stream *s)
     loop_post(s->loop, &s->resume_task);
 }
 
+/* The peer could go on for ever: what fits into no socket buffer is another day's. */
+#define DRAIN_BYTES_MAX (1u << 22)
+
+void stream_run_drained(struct task *t)
+{
+    stream_deliver_all(LIST_ENTRY(t, struct stream, drained_task));
+}
+
 void stream_drain_input(struct stream *s)
 {
-    conn_drain_input(s->conn, 1u << 22);
+    conn_drain_input(s->conn, DRAIN_BYTES_MAX);
+    loop_post(s->loop, &s->drained_task); /* behind the reading: what a pause held back, too */
 }

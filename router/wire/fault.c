@@ -35,6 +35,21 @@ const char *fault_text(enum fault f)
     return rows[f].text;
 }
 
+bool fault_is_ours(enum fault f)
+{
+    switch (f) {
+    case FAULT_CONFLICT:
+    case FAULT_IDLE:
+    case FAULT_CERT_EXPIRED:
+    case FAULT_SHUTDOWN:
+    case FAULT_CONFIG_CHANGED:
+    case FAULT_CLOSED_BY_OPERATOR:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void put(struct byteq *out, const char *text)
 {
     byteq_append(out, slice_from(text));
