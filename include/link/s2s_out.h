@@ -34,8 +34,9 @@ struct s2s_out_handler {
     void (*acked)(void *arg, uint64_t mark);
     /* Answer to s2s_out_verify; for VERIFY_ERROR `condition` (XEP-0220 2.5). */
     void (*verified)(void *arg, enum verify_outcome outcome, const char *condition);
-    /* The stream takes nothing more. Once, unless s2s_out_drop came before. */
-    void (*ending)(void *arg);
+    /* The stream takes nothing more. Once, unless s2s_out_close came before. `why`: as far as it
+     * is known by now, BOUNCE_MAX: not; `closed` tells for certain. */
+    void (*ending)(void *arg, enum bounce why, const char *detail);
     /* Last. `why`: reason of the failure, BOUNCE_MAX for a clean end; `detail` for people. */
     void (*closed)(void *arg, enum bounce why, const char *detail);
 };

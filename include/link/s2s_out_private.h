@@ -16,6 +16,8 @@ struct s2s_out {
     enum s2s_out_state state;
     struct timer deadline;
     uint64_t since_ms;
+    uint64_t negotiate_until_ms; /* this connection's; 0: none yet */
+    uint64_t give_up_ms;         /* a question's; 0: a pair's stream may try on */
     struct ask *ask;
     struct dialer *dialer;
     const struct endpoint *endpoint;
@@ -32,7 +34,7 @@ struct s2s_out {
     bool external_failed;
     bool external_offered;
     bool skip_external;   /* closed after EXTERNAL failed: once more, straight to dialback */
-    bool last_failed_tls; /* the endpoint before this one was reached, but not secured */
+    enum bounce last_why; /* the endpoint before this one was reached, but no use: `detail` */
     bool version_1;
     uint64_t peer_max_bytes;
     uint64_t stanzas_out;

@@ -27,12 +27,16 @@ struct slice s2s_out_remote(const struct s2s_out *o)
 static uint64_t state_ms(const struct s2s_out *o, enum s2s_out_state state)
 {
     const struct settings *set = o->site->settings;
-    const uint64_t none_ms = 0;
-    /* All addresses together; the dialer bounds each by timeouts.connect. */
-    const uint64_t dial_ms = set->negotiation_ms;
     const struct {
         uint64_t none_ms, dial_ms, dns_ms, tls_ms, negotiation_ms, dialback_ms;
-    } t = {none_ms, dial_ms, set->dns_ms * 2, set->tls_ms, set->negotiation_ms, set->dialback_ms};
+    } t = {
+        .none_ms = UINT64_MAX,
+        .dial_ms = set->negotiation_ms, /* all addresses; each is bounded by timeouts.connect */
+        .dns_ms = set->dns_ms * 2,      /* the resolver's own deadline comes first */
+        .tls_ms = set->tls_ms,
+        .negotiation_ms = set->negotiation_ms,
+        .dialback_ms = set->dialback_ms,
+    };
 
     switch (state) {
 #define STATE(id, word, deadline, text)                                                            \
@@ -43,22 +47,43 @@ static uint64_t state_ms(const struct s2s_out *o, enum s2s_out_state state)
     case S2S_OUT_STATES:
         break;
     }
-    return 0;
+    return UINT64_MAX;
+}
+
+static bool negotiating(enum s2s_out_state state)
+{
+    return state == S2S_OUT_SECURE || state == S2S_OUT_GREET || state == S2S_OUT_FEATURES ||
+           state == S2S_OUT_PROCEED || state == S2S_OUT_AUTH;
+}
+
+static uint64_t time_left(uint64_t now, uint64_t until)
+{
+    return until > now ? until - now : 0;
+}
+
+static void arm_deadline(struct s2s_out *o)
+{
+    uint64_t now = loop_now_ms(o->site->loop);
+    uint64_t ms = state_ms(o, o->state);
+
+    if (negotiating(o->state) && time_left(now, o->negotiate_until_ms) < ms)
+        ms = time_left(now, o->negotiate_until_ms);
+    if (o->give_up_ms && o->state != S2S_OUT_ENDING && time_left(now, o->give_up_ms) < ms)
+        ms = time_left(now, o->give_up_ms);
+    if (ms == UINT64_MAX)
+        timer_stop(&o->deadline);
+    else
+        timer_start(&o->deadline, ms);
 }
 
 /* The only place that writes `state`. */
 void s2s_out_enter(struct s2s_out *o, enum s2s_out_state state)
 {
-    uint64_t ms = state_ms(o, state);
-
     LOG(site_log(o->site), LOG_DEBUG, "s2s_out.state", LOG_INT("link", o->link.id),
         LOG_SLICE("local", s2s_out_local(o)), LOG_SLICE("remote", s2s_out_remote(o)),
         LOG_TEXT("from", states[o->state].word), LOG_TEXT("to", states[state].word));
     o->state = state;
-    if (ms)
-        timer_start(&o->deadline, ms);
-    else
-        timer_stop(&o->deadline);
+    arm_deadline(o);
 }
 
 static void tell_ending(struct s2s_out *o)
@@ -68,7 +93,7 @@ static void tell_ending(struct s2s_out *o)
     o->ending_told = true;
     o->link.open = false;
     if (o->h->ending)
-        o->h->ending(o->arg);
+        o->h->ending(o->arg, o->why, o->detail);
 }
 
 /* --- failing --- */
@@ -165,29 +190,40 @@ static void run_done(struct task *t)
     mem_free(o);
 }
 
-static const char *deadline_text(enum s2s_out_state state)
+static enum bounce late_why(enum s2s_out_state state)
 {
-    return states[state].text;
+    switch (state) {
+    case S2S_OUT_RESOLVE:
+        return BOUNCE_DNS_FAILED;
+    case S2S_OUT_DIAL:
+        return BOUNCE_UNREACHABLE;
+    case S2S_OUT_SECURE:
+        return BOUNCE_TLS_FAILED;
+    case S2S_OUT_DIALBACK:
+        return BOUNCE_DIALBACK_ERROR;
+    default:
+        return BOUNCE_NEGOTIATION;
+    }
+}
+
+/* The peer said nothing of itself yet: another of its addresses may be better. */
+static bool unheard(const struct s2s_out *o)
+{
+    return o->state == S2S_OUT_SECURE || (o->state == S2S_OUT_GREET && !o->stream_id);
 }
 
 static void on_deadline(struct timer *t)
 {
     struct s2s_out *o = LIST_ENTRY(t, struct s2s_out, deadline);
-    enum bounce why = BOUNCE_NEGOTIATION;
+    bool given_up = o->give_up_ms && loop_now_ms(o->site->loop) >= o->give_up_ms;
     char text[160];
 
-    snprintf(text, sizeof(text), "timed out: %s", deadline_text(o->state));
-    if (o->state == S2S_OUT_RESOLVE)
-        why = BOUNCE_DNS_FAILED;
-    else if (o->state == S2S_OUT_DIAL)
-        why = BOUNCE_UNREACHABLE;
-    else if (o->state == S2S_OUT_SECURE)
-        why = BOUNCE_TLS_FAILED;
-    else if (o->state == S2S_OUT_DIALBACK)
-        why = BOUNCE_DIALBACK_ERROR;
-    if (o->state == S2S_OUT_SECURE && o->stream)
-        stream_abort(o->stream, ERR_TIMEOUT);
-    s2s_out_fail(o, why, text);
+    if (unheard(o) && !given_up) {
+        stream_abort(o->stream, ERR_TIMEOUT); /* `closed` goes on to the next endpoint */
+        return;
+    }
+    snprintf(text, sizeof(text), "timed out: %s", states[o->state].text);
+    s2s_out_fail(o, late_why(o->state), text);
 }
 
 /* STREAM-20, QUIRK-16: nothing is accepted in this direction; ignored rather than closed. */
@@ -204,7 +240,8 @@ static void on_ending(void *arg)
     tell_ending(o);
 }
 
-static const char *end_text(const struct stream_end *end, char *buf, size_t size)
+static const char *end_text(const struct s2s_out *o, const struct stream_end *end, char *buf,
+                            size_t size)
 {
     if (end->tls_error[0])
         snprintf(buf, size, "TLS: %s", end->tls_error);
@@ -215,16 +252,8 @@ static const char *end_text(const struct stream_end *end, char *buf, size_t size
         snprintf(buf, size, "we closed it: %s", fault_text(end->fault));
     else
         snprintf(buf, size, "%s while %s", err_text(end->transport ? end->transport : ERR_CLOSED),
-                 "negotiating");
+                 states[o->state].text);
     return buf;
-}
-
-/* Is another address worth trying? The peer said nothing of itself yet, or TLS failed. */
-static bool next_is_worth(const struct s2s_out *o, const struct stream_end *end)
-{
-    if (o->why != BOUNCE_MAX || end->fault)
-        return false;
-    return o->state == S2S_OUT_SECURE || (o->state == S2S_OUT_GREET && !o->stream_id);
 }
 
 /* QUIRK-13: closed after a failed EXTERNAL; once more, straight to dialback. */
@@ -241,47 +270,69 @@ static void reset_attempt(struct s2s_out *o)
     o->secured = o->judged = o->authenticated = o->external_failed = false;
     mem_free(o->stream_id);
     o->stream_id = NULL;
+    o->peer_max_bytes = 0;
     o->ending_told = false;
 }
 
+/* What this endpoint was like is told if none is left. */
+static void next_endpoint(struct s2s_out *o, const struct stream_end *end, const char *text)
+{
+    snprintf(o->detail, sizeof(o->detail), "%s", text);
+    o->last_why =
+        o->state == S2S_OUT_SECURE || end->tls_error[0] ? BOUNCE_TLS_FAILED : BOUNCE_NEGOTIATION;
+    reset_attempt(o);
+    s2s_out_enter(o, S2S_OUT_DIAL);
+    dialer_next(o->dialer);
+}
+
 static void resolve(struct s2s_out *o);
+
+static void straight_to_dialback(struct s2s_out *o)
+{
+    reset_attempt(o);
+    o->skip_external = true;
+    dialer_free(o->dialer);
+    o->dialer = NULL;
+    resolve(o);
+}
+
+/* The cause, where nothing told it before. */
+static void note_end(struct s2s_out *o, const struct stream_end *end, const char *text)
+{
+    bool was_open = o->state == S2S_OUT_OPEN || o->state == S2S_OUT_ENDING;
+
+    if (end->peer_error[0])
+        note(o, BOUNCE_STREAM_ERROR, text);
+    else if (o->state == S2S_OUT_OPEN && end->transport)
+        note(o, BOUNCE_LINK_LOST, text);
+    else if (was_open)
+        return;
+    else if (end->tls_error[0])
+        note(o, BOUNCE_TLS_FAILED, text);
+    else if (o->state == S2S_OUT_DIALBACK)
+        note(o, BOUNCE_DIALBACK_ERROR, text);
+    else
+        note(o, BOUNCE_NEGOTIATION, text);
+}
 
 static void on_closed(void *arg, const struct stream_end *end)
 {
     struct s2s_out *o = arg;
     char text[240];
-    bool was_open = o->state == S2S_OUT_OPEN || o->state == S2S_OUT_ENDING;
 
     judgement_cancel(o->judgement);
     o->judgement = NULL;
     o->stream = NULL;
-    end_text(end, text, sizeof(text));
-    if (o->state != S2S_OUT_ENDING && next_is_worth(o, end)) {
-        snprintf(o->detail, sizeof(o->detail), "%s", text);
-        o->last_failed_tls = end->tls_error[0] != '\0';
-        reset_attempt(o);
-        s2s_out_enter(o, S2S_OUT_DIAL);
-        dialer_next(o->dialer);
+    end_text(o, end, text, sizeof(text));
+    if (unheard(o) && o->why == BOUNCE_MAX && !end->fault) {
+        next_endpoint(o, end, text);
         return;
     }
     if (again_without_external(o)) {
-        reset_attempt(o);
-        o->skip_external = true;
-        dialer_free(o->dialer);
-        o->dialer = NULL;
-        resolve(o);
+        straight_to_dialback(o);
         return;
     }
-    if (end->peer_error[0])
-        note(o, BOUNCE_STREAM_ERROR, text);
-    else if (end->tls_error[0] && !was_open)
-        note(o, BOUNCE_TLS_FAILED, text);
-    else if (o->state == S2S_OUT_DIALBACK)
-        note(o, BOUNCE_DIALBACK_ERROR, text);
-    else if (!was_open)
-        note(o, BOUNCE_NEGOTIATION, text);
-    else if (end->transport && o->state == S2S_OUT_OPEN)
-        note(o, BOUNCE_LINK_LOST, text);
+    note_end(o, end, text);
     s2s_out_finish(o);
 }
 
@@ -331,6 +382,7 @@ static void on_connected(void *arg, struct stream *s, const struct endpoint *e)
 
     o->stream = s;
     o->endpoint = e;
+    o->negotiate_until_ms = loop_now_ms(o->site->loop) + o->site->settings->negotiation_ms;
     stream_set_handler(s, &stream_handler, o);
     conn_set_deadline(stream_conn(s), o->site->deadline_boot_ms);
     if (e->direct_tls)
@@ -343,10 +395,14 @@ static void on_exhausted(void *arg, const char *text)
 {
     struct s2s_out *o = arg;
     char last[256];
-    bool tls = o->last_failed_tls;
 
+    if (o->state != S2S_OUT_DIAL)
+        return;
     snprintf(last, sizeof(last), "%s", o->detail);
-    s2s_out_fail(o, tls ? BOUNCE_TLS_FAILED : BOUNCE_UNREACHABLE, tls ? last : text);
+    if (o->last_why == BOUNCE_MAX)
+        s2s_out_fail(o, BOUNCE_UNREACHABLE, text);
+    else
+        s2s_out_fail(o, o->last_why, last);
 }
 
 static const struct dialer_handler dialer_handler = {on_connected, on_exhausted};
@@ -373,6 +429,7 @@ static void on_resolved(void *arg, struct resolution *res)
     o->ask = NULL;
     if (o->state != S2S_OUT_RESOLVE)
         return;
+    so.negotiation_ms = 0; /* the states have deadlines of their own */
     if (res->kind != RESOLVED) {
         s2s_out_fail(o, bounce_of(res->kind), res->text);
         return;
@@ -418,11 +475,10 @@ enum err s2s_out_write(struct s2s_out *o, const struct stanza *s, uint64_t *ret_
     return too_big ? ERR_LIMIT : OK;
 }
 
-void s2s_out_close(struct s2s_out *o, enum fault why)
+static void end(struct s2s_out *o, enum fault why)
 {
     if (o->state == S2S_OUT_ENDING)
         return;
-    o->ending_told = o->reported = true; /* whoever asks knows */
     o->link.open = false;
     if (why != FAULT_NONE)
         note(o, BOUNCE_CLOSED, fault_text(why));
@@ -431,6 +487,12 @@ void s2s_out_close(struct s2s_out *o, enum fault why)
     else if (o->stream)
         stream_fail(o->stream, why);
     s2s_out_finish(o);
+}
+
+void s2s_out_close(struct s2s_out *o, enum fault why)
+{
+    o->ending_told = o->reported = true; /* whoever asks knows */
+    end(o, why);
 }
 
 uint64_t s2s_out_idle_ms(const struct s2s_out *o)
@@ -472,22 +534,26 @@ static void describe(const struct link *l, struct link_row *row)
 
 static void link_close(struct link *l, enum fault why)
 {
-    s2s_out_close(LIST_ENTRY(l, struct s2s_out, link), why);
+    end(LIST_ENTRY(l, struct s2s_out, link), why);
 }
 
 static void link_abort(struct link *l)
 {
     struct s2s_out *o = LIST_ENTRY(l, struct s2s_out, link);
 
-    s2s_out_close(o, FAULT_SHUTDOWN);
+    end(o, FAULT_SHUTDOWN);
     if (o->stream)
         stream_abort(o->stream, ERR_CANCELLED);
 }
 
-static const struct link_ops link_ops = {describe, link_close, NULL, link_abort, NULL};
+static const struct link_ops link_ops = {
+    .describe = describe,
+    .close = link_close,
+    .abort = link_abort,
+};
 
-struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice to,
-                             const struct s2s_out_handler *h, void *arg)
+static struct s2s_out *make(struct site *site, struct slice from, struct slice to,
+                            const struct s2s_out_handler *h, void *arg)
 {
     struct s2s_out *o = MEM_NEW(struct s2s_out);
 
@@ -496,13 +562,21 @@ struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice 
     o->remote = mem_strndup(to);
     o->h = h;
     o->arg = arg;
-    o->why = BOUNCE_MAX;
+    o->why = o->last_why = BOUNCE_MAX;
     o->since_ms = loop_now_ms(site->loop);
     o->policy = policy_ref(site->settings->policy);
     o->rule = policy_find(o->policy, from, to);
     timer_init(&o->deadline, site->loop, on_deadline);
     task_init(&o->done, run_done);
     site_add(site, &o->link, LINK_S2S_OUT, &link_ops);
+    return o;
+}
+
+struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice to,
+                             const struct s2s_out_handler *h, void *arg)
+{
+    struct s2s_out *o = make(site, from, to, h, arg);
+
     resolve(o);
     return o;
 }
@@ -511,9 +585,11 @@ struct s2s_out *s2s_out_verify(struct site *site, struct slice from, struct slic
                                struct slice id, struct slice key, const struct s2s_out_handler *h,
                                void *arg)
 {
-    struct s2s_out *o = s2s_out_open(site, from, to, h, arg);
+    struct s2s_out *o = make(site, from, to, h, arg);
 
     o->verify_id = mem_strndup(id);
     o->verify_key = mem_strndup(key);
+    o->give_up_ms = o->since_ms + site->settings->dialback_ms;
+    resolve(o);
     return o;
 }

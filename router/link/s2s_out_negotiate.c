@@ -140,17 +140,42 @@ static void weigh(struct s2s_out *o)
 
 /* --- the peer's word --- */
 
+/* FAULT_NONE: a stream of XMPP between servers. */
+static enum fault check_form(const struct xml_header *h, bool *ret_version_1)
+{
+    unsigned major = 0;
+    unsigned minor;
+
+    if (!slice_is(h->ns, NS_STREAM) || !slice_is(h->name, "stream"))
+        return FAULT_BAD_STREAM_NS;
+    if (h->content_ns.len && !h->stream_is_default && !slice_is(h->content_ns, NS_SERVER))
+        return FAULT_BAD_CONTENT_NS;
+    if (h->version.ptr && !stream_version(h->version, &major, &minor))
+        return FAULT_NO_VERSION;
+    *ret_version_1 = major >= 1;
+    return FAULT_NONE;
+}
+
+/* DB-29: a peer without version sends no features. */
+static void go_on_without_features(struct s2s_out *o)
+{
+    if (o->rule->tls_required && !o->secured)
+        s2s_out_fail(o, BOUNCE_NO_TLS, "the peer speaks a version without STARTTLS");
+    else if (!o->judged && o->secured)
+        weigh(o);
+    else
+        prove(o, NULL);
+}
+
 void s2s_out_on_header(void *arg, const struct xml_header *h)
 {
     struct s2s_out *o = arg;
+    enum fault f = check_form(h, &o->version_1);
 
-    if (o->state != S2S_OUT_GREET) {
-        s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "a second stream header", FAULT_BAD_STREAM_NAME);
-        return;
-    }
-    if (!slice_is(h->ns, NS_STREAM) || !slice_is(h->name, "stream")) {
-        s2s_out_fail_with(o, BOUNCE_NEGOTIATION, "the peer does not speak XMPP streams",
-                          FAULT_BAD_STREAM_NS);
+    if (o->state != S2S_OUT_GREET)
+        f = FAULT_BAD_STREAM_NAME; /* a second one */
+    if (f) {
+        s2s_out_fail_with(o, BOUNCE_NEGOTIATION, fault_text(f), f);
         return;
     }
     if (h->id.ptr && site_stream_id_ours(o->site, h->id)) {
@@ -159,17 +184,9 @@ void s2s_out_on_header(void *arg, const struct xml_header *h)
     }
     mem_free(o->stream_id);
     o->stream_id = h->id.ptr && h->id.len ? mem_strndup(h->id) : NULL;
-    o->version_1 = h->version.ptr && h->version.len && h->version.ptr[0] != '0';
     s2s_out_enter(o, S2S_OUT_FEATURES);
-    if (o->version_1)
-        return;
-    /* DB-29: a peer without version sends no features. */
-    if (o->rule->tls_required && !o->secured)
-        s2s_out_fail(o, BOUNCE_NO_TLS, "the peer speaks a version without STARTTLS");
-    else if (!o->judged && o->secured)
-        weigh(o);
-    else
-        prove(o, NULL);
+    if (!o->version_1)
+        go_on_without_features(o);
 }
 
 void s2s_out_on_features(void *arg, const struct features *f)
