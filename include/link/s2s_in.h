@@ -21,5 +21,7 @@
 
 /* Takes fd. `direct`: TLS from the first byte. */
 void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool direct);
+/* Domains or rules changed: what they do not allow any more ends. */
+void s2s_in_configure(struct link *l);
 
 #endif

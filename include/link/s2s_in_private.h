@@ -8,15 +8,22 @@
 #include "link/s2s_in.h"
 #include "link/s2s_out.h"
 
+/* A key on its way to its authority. Outlives its pair, and the stream that brought it. */
+struct key_check {
+    struct site *site;
+    struct in_pair *pair; /* NULL: answered, or nobody wants to know any more */
+    struct s2s_out *out;
+};
+
 struct in_pair {
-    struct s2s_in *in; /* NULL: its stream went before the answer came */
+    struct s2s_in *in;
     char *key;         /* "to from" */
     struct slice from; /* normal form: theirs */
     struct slice to;   /* ours */
     bool valid;
     enum method method;
     uint64_t stanzas_count;
-    struct s2s_out *verify; /* its key is being checked */
+    struct key_check *check; /* its key is being checked; NULL: not */
 };
 
 enum s2s_in_state { S2S_IN_HEADER, S2S_IN_JUDGE, S2S_IN_NEGOTIATE, S2S_IN_OPEN, S2S_IN_ENDING };
@@ -34,6 +41,7 @@ struct s2s_in {
     bool offered_external;
     bool awaits_response;
     bool settled_address;
+    bool extended; /* its time was prolonged for a key that we check */
     unsigned sasl_failures;
     char *from; /* of the header, normal form; NULL: not said */
     char *to;   /* a domain of ours, or NULL */
@@ -43,7 +51,7 @@ struct s2s_in {
     char *why_not;
     struct map pairs; /* key -> struct in_pair */
     size_t valid_count;
-    size_t pending_count;
+    size_t pending_count; /* keys being checked */
     struct in_pair *last; /* most stanzas of a stream are of one pair */
     uint64_t stanzas_in;
     uint64_t since_ms;
@@ -70,5 +78,11 @@ void s2s_in_on_element(void *arg, const struct element *e);
 /* --- s2s_in_dialback.c --- */
 /* One element of jabber:server:dialback. */
 void s2s_in_dialback(struct s2s_in *in, const struct dialback *d);
+/* Nobody waits for the answer any more. */
+void s2s_in_drop_check(struct in_pair *p);
+/* Keys that came so far are for an id that does not count any more. */
+void s2s_in_forget_pending(struct s2s_in *in);
+/* Policy changed its mind while the key is being checked. */
+void s2s_in_refuse_pending(struct in_pair *p);
 
 #endif

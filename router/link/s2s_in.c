@@ -68,12 +68,14 @@ struct in_pair *s2s_in_pair_new(struct s2s_in *in, struct slice from, struct sli
 
 void s2s_in_pair_free(struct in_pair *p)
 {
-    if (p->in) {
-        map_remove(&p->in->pairs, slice_from(p->key));
-        p->in->valid_count -= p->valid;
-        if (p->in->last == p)
-            p->in->last = NULL;
-    }
+    struct s2s_in *in = p->in;
+
+    if (p->check)
+        s2s_in_drop_check(p);
+    map_remove(&in->pairs, slice_from(p->key));
+    in->valid_count -= p->valid;
+    if (in->last == p)
+        in->last = NULL;
     mem_free(p->key);
     mem_free(p);
 }
@@ -95,6 +97,8 @@ void s2s_in_pair_valid(struct in_pair *p, enum method method)
     p->method = method;
     in->valid_count++;
     stream_authenticated(in->stream);
+    if (!in->link.open)
+        counter_add_to(loop_counters(in->site->loop), OPENED_S2S_IN, method, 1);
     in->link.open = true;
     s2s_in_enter(in, S2S_IN_OPEN);
     settle_address(in);
@@ -102,7 +106,6 @@ void s2s_in_pair_valid(struct in_pair *p, enum method method)
         in->link.expires_s = in->verdict.cert_not_after;
     if (in->verdict.method == METHOD_NONE)
         in->verdict.method = method;
-    counter_add_to(loop_counters(in->site->loop), OPENED_S2S_IN, method, 1);
     seat_peer_alive(in->site->seat, p->from);
     LOG(site_log(in->site), LOG_INFO, "s2s_in.open", LOG_INT("link", in->link.id),
         LOG_SLICE("local", p->to), LOG_SLICE("remote", p->from),
@@ -189,21 +192,13 @@ static void on_ending(void *arg)
     s2s_in_enter(in, S2S_IN_ENDING);
 }
 
-static void let_go_pairs(struct s2s_in *in)
+static void free_pairs(struct s2s_in *in)
 {
     struct in_pair *p;
     size_t pos = 0;
 
-    while ((p = map_next(&in->pairs, &pos))) {
-        if (!p->verify) {
-            s2s_in_pair_free(p);
-            continue;
-        }
-        map_remove(&in->pairs, slice_from(p->key)); /* its question ends by itself and frees it */
-        in->site->verify_count--;
-        p->in = NULL;
-        s2s_out_close(p->verify, FAULT_NONE);
-    }
+    while ((p = map_next(&in->pairs, &pos)))
+        s2s_in_pair_free(p);
     map_fini(&in->pairs);
 }
 
@@ -236,9 +231,8 @@ static void on_closed(void *arg, const struct stream_end *end)
     counter_add_to(loop_counters(in->site->loop), CLOSED_S2S_IN, stream_end_class(end), 1);
     log_end(in, end);
     settle_address(in);
-    in->stream = NULL;
     judgement_cancel(in->judgement);
-    let_go_pairs(in);
+    free_pairs(in);
     entrance_fini(&in->entrance);
     site_remove(in->site, &in->link);
     mem_free(in->from);
@@ -289,9 +283,47 @@ static void link_close(struct link *l, enum fault why)
         stream_fail(in->stream, why);
 }
 
+/* --- reload --- */
+
+static bool still_allowed(const struct in_pair *p)
+{
+    struct s2s_in *in = p->in;
+    const struct policy_rule *rule = s2s_in_rule(in, p->to, p->from);
+
+    if (!site_local(in->site, p->to) || site_local(in->site, p->from))
+        return false; /* ROUTE-03: never relayed onward */
+    if (!(rule->allow & ALLOW_IN) || (rule->tls_required && !in->secured))
+        return false;
+    return !p->valid || policy_has_method(rule, p->method);
+}
+
+void s2s_in_configure(struct link *l)
+{
+    struct s2s_in *in = LIST_ENTRY(l, struct s2s_in, link);
+    size_t valid_count = in->valid_count;
+    struct in_pair *p;
+    size_t pos = 0;
+
+    while ((p = map_next(&in->pairs, &pos))) {
+        if (still_allowed(p))
+            continue;
+        if (p->valid)
+            s2s_in_pair_free(p);
+        else
+            s2s_in_refuse_pending(p);
+    }
+    if (in->valid_count < valid_count)
+        stream_fail(in->stream, FAULT_CONFIG_CHANGED);
+}
+
 static void link_stop_reading(struct link *l)
 {
-    stream_pause(LIST_ENTRY(l, struct s2s_in, link)->stream);
+    link_close(l, FAULT_SHUTDOWN);
+}
+
+static void link_read_rest(struct link *l)
+{
+    stream_drain_input(LIST_ENTRY(l, struct s2s_in, link)->stream);
 }
 
 static void walk_pairs(const struct link *l, link_pair_fn *fn, void *arg)
@@ -312,8 +344,14 @@ static void link_abort(struct link *l)
     stream_abort(LIST_ENTRY(l, struct s2s_in, link)->stream, ERR_CANCELLED);
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading, link_abort,
-                                         walk_pairs};
+static const struct link_ops link_ops = {
+    .describe = describe,
+    .close = link_close,
+    .stop_reading = link_stop_reading,
+    .read_rest = link_read_rest,
+    .abort = link_abort,
+    .walk_pairs = walk_pairs,
+};
 
 void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool direct)
 {

@@ -33,43 +33,67 @@ static void answer(struct s2s_in *in, struct slice from, struct slice to, enum d
 
 /* --- the authority's word --- */
 
+/* The question is over for its pair; its connection takes its time to close. */
+static struct in_pair *detach(struct key_check *k)
+{
+    struct in_pair *p = k->pair;
+
+    if (p) {
+        p->check = NULL;
+        p->in->pending_count--;
+    }
+    k->pair = NULL;
+    return p;
+}
+
+void s2s_in_drop_check(struct in_pair *p)
+{
+    struct key_check *k = p->check;
+
+    detach(k);
+    s2s_out_close(k->out, FAULT_NONE);
+}
+
+/* DB-18: where other pairs live, the stream does. */
+static void not_genuine(struct s2s_in *in, struct slice from, struct slice to)
+{
+    if (in->valid_count) {
+        answer(in, from, to, DIALBACK_ERROR, "forbidden");
+        return;
+    }
+    answer(in, from, to, DIALBACK_INVALID, "");
+    stream_close(in->stream);
+}
+
 static void on_verified(void *arg, enum verify_outcome outcome, const char *condition)
 {
-    struct in_pair *p = arg;
-    struct s2s_in *in = p->in;
-    struct slice from = p->from;
-    struct slice to = p->to;
+    struct in_pair *p = detach(arg);
+    struct s2s_in *in;
 
-    if (!in) /* the stream is gone; the question outlived it */
+    if (!p)
         return;
-    in->pending_count--;
-    if (outcome == VERIFY_VALID) {
+    in = p->in;
+    if (outcome == VERIFY_VALID && !stream_ending(in->stream)) {
         s2s_in_pair_valid(p, METHOD_DIALBACK); /* DB-17: the mark precedes the answer */
-        answer(in, from, to, DIALBACK_VALID, "");
-    } else if (outcome == VERIFY_ERROR) {
-        answer(in, from, to, DIALBACK_ERROR, condition);
-    } else if (in->valid_count) {
-        answer(in, from, to, DIALBACK_ERROR, "forbidden"); /* DB-18: others live here */
-    } else {
-        answer(in, from, to, DIALBACK_INVALID, "");
-        stream_close(in->stream);
+        answer(in, p->from, p->to, DIALBACK_VALID, "");
+        return;
     }
+    if (outcome == VERIFY_ERROR)
+        answer(in, p->from, p->to, DIALBACK_ERROR, condition);
+    else if (outcome == VERIFY_INVALID)
+        not_genuine(in, p->from, p->to);
+    s2s_in_pair_free(p); /* it may ask anew at once */
 }
 
 static void on_verify_closed(void *arg, enum bounce why, const char *detail)
 {
-    struct in_pair *p = arg;
+    struct key_check *k = arg;
 
     (void)why;
     (void)detail;
-    p->verify = NULL;
-    if (!p->in) {
-        s2s_in_pair_free(p);
-        return;
-    }
-    p->in->site->verify_count--;
-    if (!p->valid)
-        s2s_in_pair_free(p);
+    assert(!k->pair); /* it was told an outcome, or let go of it */
+    k->site->verify_count--;
+    mem_free(k);
 }
 
 static const struct s2s_out_handler verify_handler = {
@@ -79,20 +103,47 @@ static const struct s2s_out_handler verify_handler = {
 
 /* --- receiving server --- */
 
+static void start_check(struct in_pair *p, struct slice key)
+{
+    struct s2s_in *in = p->in;
+    struct key_check *k = MEM_NEW(struct key_check);
+
+    k->site = in->site;
+    k->pair = p;
+    p->check = k;
+    in->pending_count++;
+    in->site->verify_count++;
+    k->out = s2s_out_verify(in->site, p->to, p->from, slice_from(in->stream_id), key,
+                            &verify_handler, k);
+}
+
 static void verify(struct s2s_in *in, struct slice from, struct slice to, struct slice key)
 {
-    struct in_pair *p;
-
     if (map_count(&in->pairs) >= S2S_IN_PAIRS_MAX || in->pending_count >= S2S_IN_PENDING_MAX ||
         in->site->verify_count >= SITE_VERIFY_MAX) {
         answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
         return;
     }
-    p = s2s_in_pair_new(in, from, to);
-    in->pending_count++;
-    in->site->verify_count++;
-    p->verify =
-        s2s_out_verify(in->site, to, from, slice_from(in->stream_id), key, &verify_handler, p);
+    start_check(s2s_in_pair_new(in, from, to), key);
+    if (!in->extended) /* once: an endless row of keys buys no endless stay */
+        stream_extend_deadline(in->stream, in->site->settings->dialback_ms);
+    in->extended = true;
+}
+
+void s2s_in_forget_pending(struct s2s_in *in)
+{
+    struct in_pair *p;
+    size_t pos = 0;
+
+    while ((p = map_next(&in->pairs, &pos)))
+        if (p->check)
+            s2s_in_pair_free(p);
+}
+
+void s2s_in_refuse_pending(struct in_pair *p)
+{
+    answer(p->in, p->from, p->to, DIALBACK_ERROR, "forbidden");
+    s2s_in_pair_free(p);
 }
 
 static void take_key(struct s2s_in *in, struct slice from, struct slice to, struct slice key)

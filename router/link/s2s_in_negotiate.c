@@ -7,6 +7,8 @@
 #include "wire/sasl.h"
 #include "wire/xmlw.h"
 
+#include <stdio.h>
+
 static const struct policy_rule *header_rule(const struct s2s_in *in)
 {
     return s2s_in_rule(in, in->to ? slice_from(in->to) : SLICE("unknown.invalid"),
@@ -37,16 +39,19 @@ static void send_features(struct s2s_in *in)
 static void on_judged(void *arg, const struct verdict *verdict, const char *why_not)
 {
     struct s2s_in *in = arg;
+    /* A key may have been checked meanwhile (DB-30). */
+    enum method method = in->valid_count ? in->verdict.method : METHOD_NONE;
 
     in->judgement = NULL;
+    if (stream_ending(in->stream))
+        return;
     in->verdict = *verdict;
-    in->verdict.method = METHOD_NONE; /* until a pair is valid */
+    in->verdict.method = method; /* not before a pair is valid */
     in->offered_external = verdict->method == METHOD_PKIX;
     mem_free(in->why_not);
     in->why_not = why_not ? mem_strdup(why_not) : NULL;
-    s2s_in_enter(in, S2S_IN_NEGOTIATE);
-    if (!stream_ending(in->stream))
-        send_features(in);
+    s2s_in_enter(in, in->valid_count ? S2S_IN_OPEN : S2S_IN_NEGOTIATE);
+    send_features(in);
 }
 
 /* QUIRK-01: without a `from` EXTERNAL can still name the peer by its authzid; the certificate is
@@ -82,23 +87,6 @@ static void after_header(struct s2s_in *in)
     send_features(in);
 }
 
-/* Numerically lower of theirs and 1.0 (STREAM-08); NULL: no version or below 1.0's framework. */
-static bool parse_version(struct slice text, bool *ret_version_1)
-{
-    size_t dot = slice_find(text, '.');
-    uint64_t major;
-    uint64_t minor;
-
-    *ret_version_1 = false;
-    if (!text.ptr)
-        return true;
-    if (!slice_to_u64(slice_sub(text, 0, dot), UINT32_MAX, &major) ||
-        !slice_to_u64(slice_from_offset(text, dot + 1), UINT32_MAX, &minor))
-        return false;
-    *ret_version_1 = major >= 1;
-    return true;
-}
-
 /* STREAM-04: a name of ours for headers that address nobody we know. */
 static struct slice own_name(const struct s2s_in *in)
 {
@@ -110,15 +98,37 @@ static struct slice own_name(const struct s2s_in *in)
     return slice_make("", 0);
 }
 
-static void prepare_header(struct s2s_in *in, const struct xml_header *h, bool version,
-                           struct stream_header *ret_header)
+#define VERSION_TEXT_MAX 24
+
+/* The numerically lower of theirs and 1.0 (STREAM-08); without one, none. */
+static enum fault take_version(struct s2s_in *in, struct slice text, char answer[VERSION_TEXT_MAX])
 {
+    unsigned major = 0;
+    unsigned minor = 0;
+
+    snprintf(answer, VERSION_TEXT_MAX, "1.0");
+    in->version_1 = false;
+    if (text.ptr && !stream_version(text, &major, &minor))
+        return FAULT_NO_VERSION;
+    in->version_1 = major >= 1;
+    if (!text.ptr)
+        answer[0] = '\0';
+    else if (!in->version_1)
+        snprintf(answer, VERSION_TEXT_MAX, "0.%u", minor);
+    return FAULT_NONE;
+}
+
+static void send_header(struct s2s_in *in, const struct xml_header *h, const char *version)
+{
+    struct stream_header reply = {
+        .from = in->to ? slice_from(in->to) : own_name(in),
+        .to = h->from,
+        .version = version[0] ? version : NULL,
+    };
+
     site_stream_id(in->site, in->stream_id);
-    ret_header->from = in->to ? slice_from(in->to) : own_name(in);
-    ret_header->to = h->from;
-    ret_header->id = slice_from(in->stream_id);
-    ret_header->lang = slice_none();
-    ret_header->version = version ? "1.0" : NULL;
+    reply.id = slice_from(in->stream_id);
+    stream_send_header(in->stream, &reply);
 }
 
 static enum fault check_names(struct s2s_in *in, const struct xml_header *h, struct domain *from,
@@ -167,19 +177,19 @@ static void keep_names(struct s2s_in *in, const struct xml_header *h, const stru
 void s2s_in_on_header(void *arg, const struct xml_header *h)
 {
     struct s2s_in *in = arg;
-    struct stream_header reply;
+    char version[VERSION_TEXT_MAX];
     struct domain from;
     struct domain to;
+    enum fault bad_version = take_version(in, h->version, version);
     enum fault f = check_form(h);
 
-    if (f == FAULT_NONE && !parse_version(h->version, &in->version_1))
-        f = FAULT_NO_VERSION;
+    if (f == FAULT_NONE)
+        f = bad_version;
     if (f == FAULT_NONE)
         f = check_names(in, h, &from, &to);
     if (f == FAULT_NONE || f == FAULT_OUR_OWN_DOMAIN)
         keep_names(in, h, &from, &to);
-    prepare_header(in, h, in->version_1 || f, &reply);
-    stream_send_header(in->stream, &reply);
+    send_header(in, h, f ? "1.0" : version);
     if (f == FAULT_NONE && in->from && in->to && !(header_rule(in)->allow & ALLOW_IN))
         f = FAULT_POLICY;
     if (f)
@@ -211,6 +221,7 @@ static void take_starttls(struct s2s_in *in, const struct element *e)
     }
     if (in->to && domain_to_ascii(slice_from(in->to), name, sizeof(name)) == OK)
         domain = slice_from(name);
+    s2s_in_forget_pending(in); /* KEY-04 */
     xmlw_raw(stream_out(in->stream), "<proceed xmlns='" NS_TLS "'/>");
     stream_touch(in->stream);
     stream_start_tls(in->stream, tls_server(in->site->settings->tls_server, domain, false));
@@ -251,11 +262,19 @@ static void sasl_success(struct s2s_in *in, struct slice authzid)
     s2s_in_enter(in, S2S_IN_HEADER);
 }
 
+/* What the certificate proves, and policy takes for proof. */
+static bool proves(const struct s2s_in *in, struct slice authzid)
+{
+    const char *why_not;
+
+    return in->offered_external && judge_pkix(in->stream, authzid, NULL, &why_not) &&
+           policy_has_method(s2s_in_rule(in, slice_from(in->to), authzid), METHOD_PKIX);
+}
+
 static void take_authzid(struct s2s_in *in, const struct element *e)
 {
     struct domain authzid;
     enum sasl_failure failure;
-    const char *why_not;
 
     switch (sasl_external_take(e, s2s_in_text(in->from), &authzid, &failure)) {
     case SASL_NEEDS_RESPONSE:
@@ -274,8 +293,7 @@ static void take_authzid(struct s2s_in *in, const struct element *e)
         sasl_fail(in, SASL_NOT_AUTHORIZED);
     else if (in->from && !slice_is(domain_slice(&authzid), in->from))
         sasl_fail(in, SASL_INVALID_AUTHZID);
-    else if (!in->offered_external ||
-             !judge_pkix(in->stream, domain_slice(&authzid), NULL, &why_not))
+    else if (!proves(in, domain_slice(&authzid)))
         sasl_fail(in, in->from ? SASL_NOT_AUTHORIZED : SASL_INVALID_AUTHZID);
     else if (!(s2s_in_rule(in, slice_from(in->to), domain_slice(&authzid))->allow & ALLOW_IN))
         s2s_in_fail(in, FAULT_POLICY);

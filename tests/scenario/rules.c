@@ -182,8 +182,8 @@ static const char *header(const struct xitem *item, const char *content_ns)
     for (const struct xattr *d = n->decls; d; d = d->next)
         if (!d->name.len && !slice_is(d->value, content_ns))
             return "NS-02: another content namespace than this port's";
-    if (version.ptr && !slice_is(version, "1.0"))
-        return "STREAM-08: a version that is not 1.0";
+    if (version.ptr && !slice_is(version, "1.0") && !slice_starts(version, SLICE("0.")))
+        return "STREAM-08: a version above 1.0, or with leading zeros";
     if (!item->declared)
         return "XML-09: no XML declaration before the header";
     return NULL;
