@@ -22,10 +22,12 @@ struct entrance {
     struct site *site;
     struct stream *stream;
     struct timer pause_over;
+    bool shut; /* drain: not read any more, whatever gates say */
 };
 
 void entrance_init(struct entrance *e, struct site *site);
 void entrance_fini(struct entrance *e);
+void entrance_shut(struct entrance *e);
 /* After the stanza was given to the router: enough is held, stop reading for a while. */
 void entrance_check_memory(struct entrance *e);
 

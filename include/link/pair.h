@@ -8,9 +8,10 @@
  *    +---- empty, forgotten ---- WAITING (back-off) ---over and something waits---> CLAIMING
  *
  * A failed attempt bounces what waits, with the cause, and while the back-off lasts new stanzas
- * bounce at once. Only a pair that was open less than limits.queue_age ago keeps its queue through
- * transient failures (a peer that restarts): it is dialled again until age ends the wait.
- * Spec: RFC 6120 10.4; CONFORMANCE ROUTE-05/07/08, STREAM-21, DB-03/04, LIMIT-10.
+ * bounce at once; pairs of one remote domain share what concerns it (link/remote). Only a pair that
+ * was open less than limits.queue_age ago keeps its queue through transient failures (a peer that
+ * restarts): it is dialled again until age ends the wait. Spec: RFC 6120 10.4; CONFORMANCE
+ * ROUTE-05/07/08, STREAM-21, DB-03/04, LIMIT-10.
  */
 #ifndef LINK_PAIR_H
 #define LINK_PAIR_H
@@ -42,7 +43,7 @@ struct outq *pair_queue(struct site *site, struct slice local, struct slice remo
 struct pair *pair_of_queue(struct outq *q); /* NULL: a component's queue */
 /* The oldest written stanza is over age: the link hangs. */
 void pair_hangs(struct pair *p);
-/* An inbound stream of `remote` was authenticated: it lives. */
+/* `remote` lives: a link opened, or an inbound stream of it was authenticated. */
 void pair_alive(struct site *site, struct slice remote);
 /* Policy or limits changed. */
 void pairs_configure(struct site *site);

@@ -32,8 +32,10 @@ struct link_ops {
     void (*describe)(const struct link *l, struct link_row *row);
     /* A polite end with that fault (FAULT_NONE: a plain close). */
     void (*close)(struct link *l, enum fault why);
-    /* Drain: nothing more is read. NULL: it brings no stanzas. */
+    /* Drain: nothing new is to come. NULL: it brings no stanzas. */
     void (*stop_reading)(struct link *l);
+    /* What our kernel has from it is read now. NULL: as above. */
+    void (*read_rest)(struct link *l);
     /* The end of all patience: its connection is reset. */
     void (*abort)(struct link *l);
     /* The pairs of an inbound stream; NULL: it has none of its own. */
@@ -84,16 +86,18 @@ struct site {
     struct lanes *lanes;
     struct list links;
     size_t link_count;
-    struct map pairs;      /* "local remote" -> struct pair */
-    struct map instances;  /* id bytes -> struct component */
-    size_t verify_count;   /* dialback questions under way */
+    _Atomic uint64_t inbound_count; /* of them, inbound streams */
+    struct map pairs;               /* "local remote" -> struct pair */
+    struct map remotes;             /* domain -> struct remote */
+    struct map instances;           /* id bytes -> struct component */
+    size_t verify_count;            /* dialback questions under way */
     uint64_t id_secret[2]; /* of stream ids: the same on all workers (loops back are noticed) */
     _Atomic uint64_t *next_id;
     struct timer tick;
     uint64_t slow_tick_ms;
     const _Atomic uint64_t *deadline_boot_ms; /* may write until; NULL: for ever */
-    bool draining;
-    bool reading_stopped;          /* drain: nothing more is read from links */
+    bool draining;                            /* no new link, no new stanza */
+    bool bouncing; /* ... and what cannot go at once comes back: nothing is dialled any more */
     struct log_limit stranger_log; /* lines that strangers provoke */
     struct mem_budget *memory;     /* of the process: what is held in queues */
     struct gate memory_gate;       /* sources that wait for it to shrink */
@@ -122,7 +126,7 @@ void site_fini(struct site *s);
 void site_configure(struct site *s, struct settings *settings); /* takes a reference */
 
 enum site_port { SITE_S2S, SITE_S2S_TLS, SITE_COMPONENT, SITE_COMPONENT_TLS };
-/* Takes fd. */
+/* Takes fd; refused while draining, and on a TLS port whose certificates a reload took away. */
 void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port);
 
 /* The store's news. */
@@ -134,11 +138,15 @@ void site_peer_alive(struct site *s, struct slice remote);
 /* Closes links whose id is `id`, or (id 0) that touch `domain`. Returns how many. */
 size_t site_close(struct site *s, uint64_t id, struct slice domain);
 
-/* Drain, step by step. */
+/* Drain, step by step. Inbound streams are told to end and read until they do: what they sent
+ * still goes its way. Components, which are to get it, are not read any more. */
 void site_stop_reading(struct site *s);
-bool site_drained(const struct site *s); /* nothing is held, queued or unacknowledged here */
+/* What is held or was made here and has no fate yet, and (`inbound`) the inbound streams that
+ * have not ended. Any thread. */
+uint64_t site_unsettled(const struct site *s, bool inbound);
+/* What waits comes back, and what components wrote before they were not read any more. */
 void site_bounce_all(struct site *s, enum bounce why);
-void site_shutdown(struct site *s); /* closes every link with system-shutdown */
+void site_shutdown(struct site *s); /* closes every link with system-shutdown; again and again */
 void site_abort(struct site *s);    /* resets what did not close in time */
 
 /* --- for links --- */

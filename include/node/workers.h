@@ -42,6 +42,9 @@ uint64_t workers_silent_ms(const struct workers *w);
 /* Sum of what all have accepted and not settled. */
 uint64_t workers_held_count(const struct workers *w);
 
+/* ... also of stanzas of our own, and of inbound streams if asked (drain). */
+uint64_t workers_unsettled_count(const struct workers *w, bool inbound);
+
 /* Closes all links with system-shutdown; `done` when all sites are quiet, or after `most_ms`. */
 void workers_stop(struct workers *w, uint64_t most_ms, void (*done)(void *arg), void *arg);
 /* After `done`: joins the threads. */

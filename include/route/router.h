@@ -44,6 +44,7 @@ struct router {
     struct list queues;          /* outqs with stanzas: struct outq, active */
     struct list lanes;           /* lanes with stanzas: struct lane_tx, active */
     _Atomic uint64_t held_count; /* accepted here and without a fate yet */
+    _Atomic uint64_t made_count; /* the same of stanzas of our own */
 };
 
 void router_init(struct router *r, const struct router_ops *ops, void *arg, unsigned worker,
@@ -85,6 +86,7 @@ size_t router_instance_key(uint64_t id, char *buf);
 bool router_tick(struct router *r, void (*hangs)(void *arg, struct outq *q));
 /* All that is still held for absent components ends so (drain). */
 void router_flush_held(struct router *r, enum bounce why);
+bool router_holds(const struct router *r); /* ... is there any? */
 void router_configure(struct router *r, const struct outq_limits *limits,
                       const struct table_rule *rules, size_t count);
 

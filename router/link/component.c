@@ -481,7 +481,12 @@ static void link_close(struct link *l, enum fault why)
 
 static void link_stop_reading(struct link *l)
 {
-    stream_pause(LIST_ENTRY(l, struct component, link)->stream);
+    entrance_shut(&LIST_ENTRY(l, struct component, link)->entrance);
+}
+
+static void link_read_rest(struct link *l)
+{
+    stream_drain_input(LIST_ENTRY(l, struct component, link)->stream);
 }
 
 static void link_abort(struct link *l)
@@ -489,7 +494,13 @@ static void link_abort(struct link *l)
     stream_abort(LIST_ENTRY(l, struct component, link)->stream, ERR_CANCELLED);
 }
 
-static const struct link_ops link_ops = {describe, link_close, link_stop_reading, link_abort, NULL};
+static const struct link_ops link_ops = {
+    .describe = describe,
+    .close = link_close,
+    .stop_reading = link_stop_reading,
+    .read_rest = link_read_rest,
+    .abort = link_abort,
+};
 
 /* A component whose rule went is closed; a changed secret counts from its next connection. */
 void components_configure(struct site *site)

@@ -42,14 +42,18 @@ static void resume(struct source *src)
     counter_add(loop_counters(e->site->loop), COUNTER_PAUSED_MS,
                 loop_now_ms(e->site->loop) - src->paused_since_ms);
     timer_stop(&e->pause_over);
-    if (!e->site->reading_stopped)
+    if (!e->shut)
         stream_resume(e->stream);
 }
 
-/* The pause is over though nothing made room: the queue decides anew with the next stanza. */
+/* The pause is over though nothing made room: the queue decides anew with the next stanza. What
+ * the whole process holds is not decided by one stanza: then it waits on. */
 static void on_pause_over(struct timer *t)
 {
-    source_release(&LIST_ENTRY(t, struct entrance, pause_over)->source);
+    struct entrance *e = LIST_ENTRY(t, struct entrance, pause_over);
+
+    source_release(&e->source);
+    entrance_check_memory(e);
 }
 
 void entrance_init(struct entrance *e, struct site *site)
@@ -63,6 +67,12 @@ void entrance_fini(struct entrance *e)
 {
     source_fini(&e->source);
     timer_stop(&e->pause_over);
+}
+
+void entrance_shut(struct entrance *e)
+{
+    e->shut = true;
+    stream_pause(e->stream);
 }
 
 void entrance_check_memory(struct entrance *e)

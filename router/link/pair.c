@@ -1,9 +1,12 @@
 #include "link/pair.h"
 
+#include "link/remote.h"
 #include "link/s2s_out.h"
 
 struct pair {
     struct site *site;
+    struct remote *at; /* the remote domain */
+    struct list at_remote;
     char *key; /* "local remote" */
     struct slice local;
     struct slice remote;
@@ -69,8 +72,7 @@ static void on_opened(void *arg, const struct verdict *verdict)
     struct pair *p = arg;
 
     p->verdict = *verdict;
-    backoff_reset(&p->backoff);
-    p->failure = BOUNCE_MAX;
+    pair_alive(p->site, p->remote);
     p->opened_ms = p->was_open_ms = now(p);
     if (p->asked_us)
         counter_observe(loop_counters(p->site->loop), COUNTER_TIME_TO_OPEN,
@@ -101,19 +103,6 @@ static void on_acked(void *arg, uint64_t mark)
     outq_acked(&p->q, mark, now(p));
 }
 
-/* Nothing new is written; acknowledgements still count until `closed`. */
-static void on_ending(void *arg)
-{
-    struct pair *p = arg;
-
-    if (p->state != PAIR_OPEN)
-        return;
-    p->was_open_ms = now(p);
-    p->q.open = false;
-    enter(p, PAIR_ENDING);
-    lane_port_changed(&p->q);
-}
-
 static bool transient(enum bounce why)
 {
     switch (why) {
@@ -140,6 +129,18 @@ static struct slice failure_detail(const struct pair *p)
     return p->failure_detail ? slice_from(p->failure_detail) : slice_none();
 }
 
+/* Somebody else may try now. */
+static void end_trial(struct pair *p)
+{
+    if (p->at->trial == p)
+        p->at->trial = NULL;
+}
+
+static const struct policy_rule *rule_of(const struct pair *p)
+{
+    return policy_find(p->site->settings->policy, p->local, p->remote);
+}
+
 static void remember(struct pair *p, enum bounce why, const char *detail)
 {
     p->failure = why;
@@ -152,17 +153,53 @@ static void bounce_waiting(struct pair *p, enum bounce why, struct slice detail)
     outq_flush(&p->q, true, FATE_BOUNCED, why, detail);
 }
 
+/* The queue of a link that was there a moment ago outlives an attempt or two. */
+static bool keeps_queue(const struct pair *p)
+{
+    return transient(p->failure) && open_lately(p) && !p->site->bouncing;
+}
+
+/* Nothing new is written; acknowledgements still count until `closed`. */
+static void close_queue(struct pair *p)
+{
+    if (p->state != PAIR_OPEN)
+        return;
+    p->was_open_ms = now(p);
+    p->q.open = false;
+    enter(p, PAIR_ENDING);
+    lane_port_changed(&p->q);
+}
+
+/* An attempt that failed takes its time to close: who waits hears of it now. */
+static void on_ending(void *arg, enum bounce why, const char *detail)
+{
+    struct pair *p = arg;
+
+    close_queue(p);
+    if (p->state != PAIR_DIALLING || why == BOUNCE_MAX || why == BOUNCE_CLOSED)
+        return;
+    remember(p, why, detail);
+    if (!keeps_queue(p))
+        bounce_waiting(p, why, failure_detail(p));
+}
+
+static void wait_failed(struct pair *p, uint64_t ms)
+{
+    enter(p, PAIR_WAITING);
+    timer_start(&p->wait, ms);
+    if (!keeps_queue(p))
+        bounce_waiting(p, p->failure, failure_detail(p));
+}
+
 static void attempt_failed(struct pair *p, enum bounce why, const char *detail)
 {
-    uint64_t wait;
+    uint64_t own = backoff_fail(&p->backoff, loop_random(p->site->loop), now(p),
+                                PAIR_BACKOFF_FIRST_MS, PAIR_BACKOFF_MOST_MS);
 
     remember(p, why, detail);
-    wait = backoff_fail(&p->backoff, loop_random(p->site->loop), now(p), PAIR_BACKOFF_FIRST_MS,
-                        PAIR_BACKOFF_MOST_MS);
-    enter(p, PAIR_WAITING);
-    timer_start(&p->wait, wait);
-    if (!transient(why) || !open_lately(p) || p->site->draining)
-        bounce_waiting(p, why, failure_detail(p));
+    if (remote_concerns(why))
+        own = remote_failed(p->at, rule_of(p)->index, why, detail);
+    wait_failed(p, own);
 }
 
 /* A link that was open and has stanzas waiting is dialled again at once, after a little jitter. */
@@ -179,6 +216,16 @@ static void release(struct pair *p)
     p->token = 0;
 }
 
+/* Did it end as an attempt that failed? */
+static bool failed(const struct pair *p, bool was_open, enum bounce why)
+{
+    if (why == BOUNCE_CLOSED)
+        return false; /* by us */
+    if (was_open)
+        return outq_count(&p->q) && now(p) - p->opened_ms < PAIR_SHORT_MS;
+    return why != BOUNCE_MAX;
+}
+
 static void on_closed(void *arg, enum bounce why, const char *detail)
 {
     struct pair *p = arg;
@@ -189,10 +236,9 @@ static void on_closed(void *arg, enum bounce why, const char *detail)
     lane_port_changed(&p->q);
     memset(&p->verdict, 0, sizeof(p->verdict));
     release(p);
-    if (was_open && now(p) - p->opened_ms < PAIR_SHORT_MS && outq_count(&p->q))
+    end_trial(p);
+    if (failed(p, was_open, why))
         attempt_failed(p, why == BOUNCE_MAX ? BOUNCE_LINK_LOST : why, detail);
-    else if (!was_open && why != BOUNCE_MAX)
-        attempt_failed(p, why, detail);
     else if (outq_count(&p->q))
         redial(p);
     else
@@ -210,46 +256,85 @@ static const struct s2s_out_handler out_handler = {
 
 /* --- getting a link --- */
 
+static void bounce_drained(struct pair *p)
+{
+    enter(p, PAIR_IDLE);
+    bounce_waiting(p, BOUNCE_DRAIN, slice_none());
+}
+
 static void on_claimed(void *arg, const struct store_claim *claim)
 {
     struct pair *p = arg;
 
     p->ask = NULL;
-    if (p->state != PAIR_CLAIMING)
-        return;
     if (!claim->granted) { /* another node's: later versions route there */
+        end_trial(p);
         attempt_failed(p, BOUNCE_UNREACHABLE, "the pair belongs to another node");
         return;
     }
     p->token = claim->token;
+    if (p->site->bouncing) {
+        release(p);
+        end_trial(p);
+        bounce_drained(p);
+        return;
+    }
     enter(p, PAIR_DIALLING);
     p->out = s2s_out_open(p->site, p->local, p->remote, &out_handler, p);
 }
 
-static bool policy_allows(const struct pair *p)
+static void claim(struct pair *p)
 {
-    return policy_find(p->site->settings->policy, p->local, p->remote)->allow & ALLOW_OUT;
+    if (!p->asked_us)
+        p->asked_us = loop_now_us(p->site->loop);
+    if (p->at->why != BOUNCE_MAX && !p->at->trial)
+        p->at->trial = p;
+    enter(p, PAIR_CLAIMING);
+    p->ask = seat_claim(p->site->seat, p->local, p->remote, on_claimed, p);
+}
+
+/* Another pair found out what the domain is like. */
+static void wait_for_remote(struct pair *p, uint64_t ms)
+{
+    remember(p, p->at->why, p->at->detail);
+    wait_failed(p, ms);
+}
+
+/* Both sides, policy: what was settled when a stanza was queued, a reload may have changed. */
+static bool may_link(const struct pair *p)
+{
+    return site_local(p->site, p->local) && !site_local(p->site, p->remote) &&
+           rule_of(p)->allow & ALLOW_OUT;
+}
+
+/* A domain that is ours now is served here (ROUTE-04). */
+static void refuse_waiting(struct pair *p)
+{
+    bool ours = site_local(p->site, p->remote);
+
+    outq_flush(&p->q, true, ours ? FATE_RETURNED : FATE_BOUNCED, BOUNCE_POLICY, slice_none());
+}
+
+static void refuse_idle(struct pair *p)
+{
+    enter(p, PAIR_IDLE);
+    refuse_waiting(p);
 }
 
 static void begin(struct pair *p)
 {
-    if (!outq_count(&p->q)) {
+    uint64_t wait = remote_wait_ms(p->at, p, rule_of(p)->index);
+
+    if (!outq_count(&p->q))
         enter(p, PAIR_IDLE);
-        return;
-    }
-    if (!policy_allows(p)) {
-        enter(p, PAIR_IDLE);
-        bounce_waiting(p, BOUNCE_POLICY, slice_none());
-        return;
-    }
-    if (p->site->draining && p->site->reading_stopped) {
-        bounce_waiting(p, BOUNCE_DRAIN, slice_none());
-        return;
-    }
-    if (!p->asked_us)
-        p->asked_us = loop_now_us(p->site->loop);
-    enter(p, PAIR_CLAIMING);
-    p->ask = seat_claim(p->site->seat, p->local, p->remote, on_claimed, p);
+    else if (!may_link(p))
+        refuse_idle(p);
+    else if (p->site->bouncing)
+        bounce_drained(p);
+    else if (wait)
+        wait_for_remote(p, wait);
+    else
+        claim(p);
 }
 
 static void on_wait(struct timer *t)
@@ -269,7 +354,7 @@ static void run_work(struct task *t)
         pump(p);
         break;
     case PAIR_WAITING: /* in back-off: fail at once with what is known, or wait for the redial */
-        if (p->failure != BOUNCE_MAX && (!transient(p->failure) || !open_lately(p)))
+        if (p->failure != BOUNCE_MAX && !keeps_queue(p))
             bounce_waiting(p, p->failure, failure_detail(p));
         break;
     default:
@@ -315,6 +400,7 @@ static struct pair *pair_new(struct site *site, struct slice key, size_t local_l
     task_init(&p->work, run_work);
     timer_init(&p->wait, site->loop, on_wait);
     map_add(&site->pairs, slice_make(p->key, key.len), p);
+    p->at = remote_join(site, p->remote, &p->at_remote);
     site_wake(site);
     return p;
 }
@@ -322,6 +408,8 @@ static struct pair *pair_new(struct site *site, struct slice key, size_t local_l
 static void pair_free(struct pair *p)
 {
     map_remove(&p->site->pairs, slice_from(p->key));
+    end_trial(p);
+    remote_leave(p->at, &p->at_remote);
     timer_stop(&p->wait);
     task_cancel(&p->work);
     ask_cancel(p->ask);
@@ -343,27 +431,59 @@ struct outq *pair_queue(struct site *site, struct slice local, struct slice remo
     return &p->q;
 }
 
+static void forget_failure(struct pair *p)
+{
+    backoff_reset(&p->backoff);
+    p->failure = BOUNCE_MAX;
+    if (p->state == PAIR_WAITING)
+        timer_start(&p->wait, 0);
+}
+
+void pair_alive(struct site *site, struct slice domain)
+{
+    struct remote *r = remote_find(site, domain);
+
+    if (!r)
+        return;
+    remote_alive(r);
+    LIST_WALK(node, &r->pairs)
+    forget_failure(LIST_ENTRY(node, struct pair, at_remote));
+}
+
+/* Would the link be made today as it is? */
+static bool link_fits(const struct pair *p)
+{
+    const struct policy_rule *rule = rule_of(p);
+
+    if (!may_link(p))
+        return false;
+    if (p->state != PAIR_OPEN)
+        return true;
+    return policy_has_method(rule, p->verdict.method) && (p->verdict.tls || !rule->tls_required);
+}
+
+static void close_link(struct pair *p, enum fault why)
+{
+    s2s_out_close(p->out, why);
+    close_queue(p);
+}
+
 void pair_hangs(struct pair *p)
 {
     if (p->state == PAIR_OPEN)
-        s2s_out_close(p->out, FAULT_DEAD_PEER);
-    if (p->state == PAIR_OPEN)
-        on_ending(p);
+        close_link(p, FAULT_DEAD_PEER);
 }
 
-void pair_alive(struct site *site, struct slice remote)
+/* What failed may work under the new rules. */
+static void configure(struct pair *p)
 {
-    size_t pos = 0;
-    struct pair *p;
-
-    while ((p = map_next(&site->pairs, &pos))) {
-        if (!slice_eq(p->remote, remote))
-            continue;
-        backoff_reset(&p->backoff);
-        p->failure = BOUNCE_MAX;
-        if (p->state == PAIR_WAITING)
-            timer_start(&p->wait, 0);
-    }
+    remote_alive(p->at);
+    forget_failure(p);
+    if (!p->out || link_fits(p))
+        return;
+    close_link(p, FAULT_CONFIG_CHANGED);
+    if (!may_link(p) && !p->q.unacked_count) /* else in their order, when it is closed */
+        refuse_waiting(p);
 }
 
 void pairs_configure(struct site *site)
@@ -371,12 +491,8 @@ void pairs_configure(struct site *site)
     size_t pos = 0;
     struct pair *p;
 
-    while ((p = map_next(&site->pairs, &pos))) {
-        if (p->state == PAIR_OPEN && !policy_allows(p)) {
-            s2s_out_close(p->out, FAULT_CONFIG_CHANGED);
-            on_ending(p);
-        }
-    }
+    while ((p = map_next(&site->pairs, &pos)))
+        configure(p);
 }
 
 static void tick(struct pair *p)
@@ -385,10 +501,8 @@ static void tick(struct pair *p)
 
     if (p->state == PAIR_OPEN) {
         p->was_open_ms = now(p);
-        if (!outq_count(&p->q) && s2s_out_idle_ms(p->out) >= idle_ms) {
-            s2s_out_close(p->out, FAULT_NONE);
-            on_ending(p);
-        }
+        if (!outq_count(&p->q) && s2s_out_idle_ms(p->out) >= idle_ms)
+            close_link(p, FAULT_NONE);
         return;
     }
     if (outq_count(&p->q) || p->out || p->ask)
@@ -406,14 +520,14 @@ void pairs_tick(struct site *site)
         tick(p);
 }
 
+/* What was written may still be acknowledged; the rest ends here. */
 void pairs_bounce(struct site *site, enum bounce why)
 {
     size_t pos = 0;
     struct pair *p;
 
     while ((p = map_next(&site->pairs, &pos)))
-        outq_flush(&p->q, p->state != PAIR_OPEN && p->state != PAIR_ENDING, FATE_BOUNCED, why,
-                   slice_none());
+        outq_flush(&p->q, !p->out, FATE_BOUNCED, why, slice_none());
 }
 
 void pairs_shutdown(struct site *site)
@@ -421,11 +535,10 @@ void pairs_shutdown(struct site *site)
     size_t pos = 0;
     struct pair *p;
 
-    while ((p = map_next(&site->pairs, &pos))) {
-        bounce_waiting(p, BOUNCE_DRAIN, slice_none());
-        if (!p->out && !p->ask)
+    pairs_bounce(site, BOUNCE_DRAIN);
+    while ((p = map_next(&site->pairs, &pos)))
+        if (!p->out && !p->ask && !outq_count(&p->q))
             pair_free(p);
-    }
 }
 
 void pair_describe(const struct pair *p, struct pair_row *row)

@@ -6,6 +6,7 @@
 #include "link/pair.h"
 #include "link/s2s_in.h"
 #include "link/s2s_out.h"
+#include "loop/listener.h"
 
 /* Ages, graces and idleness are looked at this often while there is anything to look at. */
 #define SITE_TICK_MS 200
@@ -35,6 +36,8 @@ void site_add(struct site *s, struct link *l, enum link_kind kind, const struct 
     l->id = atomic_fetch_add_explicit(s->next_id, 1, memory_order_relaxed);
     list_push(&s->links, &l->node);
     s->link_count++;
+    if (kind == LINK_S2S_IN)
+        atomic_fetch_add_explicit(&s->inbound_count, 1, memory_order_relaxed);
     site_wake(s);
 }
 
@@ -42,6 +45,8 @@ void site_remove(struct site *s, struct link *l)
 {
     list_remove(&l->node);
     s->link_count--;
+    if (l->kind == LINK_S2S_IN)
+        atomic_fetch_sub_explicit(&s->inbound_count, 1, memory_order_relaxed);
 }
 
 /* The mark: a keyed hash of the random part. Whoever shows it to us was given it by one of us. */
@@ -94,8 +99,21 @@ struct table_entry *site_local(const struct site *s, struct slice domain)
     return table_find(&s->router.table, domain);
 }
 
+static bool may_accept(const struct site *s, enum site_port port)
+{
+    if (s->draining || (port == SITE_S2S_TLS && !s->settings->tls_direct))
+        return false;
+    return port != SITE_COMPONENT_TLS || s->settings->tls_component;
+}
+
 void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port)
 {
+    if (!may_accept(s, port)) {
+        counter_add(loop_counters(s->loop), COUNTER_REFUSED_DRAINING, 1);
+        listener_drop(fd, true);
+        seat_settle_address(s->seat, peer);
+        return;
+    }
     switch (port) {
     case SITE_S2S:
     case SITE_S2S_TLS:
@@ -227,66 +245,84 @@ void site_configure(struct site *s, struct settings *settings)
     settings_unref(s->settings);
     s->settings = settings_ref(settings);
     router_configure(&s->router, &settings->queue, settings->rules, settings->component_count);
+    LIST_WALK(node, &s->links)
+    if (LIST_ENTRY(node, struct link, node)->kind == LINK_S2S_IN)
+        s2s_in_configure(LIST_ENTRY(node, struct link, node));
     components_configure(s);
     pairs_configure(s);
 }
 
 /* --- drain --- */
 
-void site_stop_reading(struct site *s)
+static void each_link(struct site *s, void (*fn)(struct link *l))
 {
-    s->draining = s->reading_stopped = true;
     LIST_WALK(node, &s->links)
-    if (LIST_ENTRY(node, struct link, node)->ops->stop_reading)
-        LIST_ENTRY(node, struct link, node)->ops->stop_reading(LIST_ENTRY(node, struct link, node));
+    fn(LIST_ENTRY(node, struct link, node));
 }
 
-bool site_drained(const struct site *s)
+static void stop_reading(struct link *l)
 {
-    size_t pos = 0;
-    const struct pair *p;
+    if (l->ops->stop_reading)
+        l->ops->stop_reading(l);
+}
 
-    if (atomic_load_explicit(&s->router.held_count, memory_order_relaxed))
-        return false;
-    while ((p = map_next(&s->pairs, &pos))) {
-        struct pair_row row;
+static void read_rest(struct link *l)
+{
+    if (l->ops->read_rest)
+        l->ops->read_rest(l);
+}
 
-        pair_describe(p, &row);
-        if (row.queue_count)
-            return false;
-    }
-    return true;
+static void shut_down(struct link *l)
+{
+    l->ops->close(l, FAULT_SHUTDOWN);
+}
+
+static void abort_link(struct link *l)
+{
+    l->ops->abort(l);
+}
+
+void site_stop_reading(struct site *s)
+{
+    s->draining = true;
+    each_link(s, stop_reading);
+}
+
+uint64_t site_unsettled(const struct site *s, bool inbound)
+{
+    uint64_t n = atomic_load_explicit(&s->router.held_count, memory_order_relaxed) +
+                 atomic_load_explicit(&s->router.made_count, memory_order_relaxed);
+
+    return inbound ? n + atomic_load_explicit(&s->inbound_count, memory_order_relaxed) : n;
 }
 
 void site_bounce_all(struct site *s, enum bounce why)
 {
+    s->bouncing = true;
     router_flush_held(&s->router, why);
     pairs_bounce(s, why);
+    each_link(s, read_rest);
+}
+
+/* Nothing more can come or go but what links still have under way. */
+static void give_up(struct site *s)
+{
+    s->draining = s->bouncing = true;
+    router_flush_held(&s->router, BOUNCE_DRAIN);
+    pairs_shutdown(s);
+    lanes_give_up(s->lanes);
 }
 
 void site_shutdown(struct site *s)
 {
-    s->draining = s->reading_stopped = true;
-    pairs_shutdown(s);
-    LIST_WALK(node, &s->links)
-    {
-        struct link *l = LIST_ENTRY(node, struct link, node);
-
-        l->ops->close(l, FAULT_SHUTDOWN);
-    }
-    lanes_give_up(s->lanes);
+    give_up(s);
+    each_link(s, shut_down);
 }
 
 void site_abort(struct site *s)
 {
-    LIST_WALK(node, &s->links)
-    {
-        struct link *l = LIST_ENTRY(node, struct link, node);
-
-        l->ops->abort(l);
-    }
-    pairs_shutdown(s);
-    lanes_give_up(s->lanes);
+    give_up(s);
+    each_link(s, abort_link);
 }
 
 /* --- router --- */
@@ -331,6 +367,7 @@ void site_init(struct site *s, const struct site_options *o)
     gate_init(&s->memory_gate);
     random_fill(loop_random(o->loop), seed, sizeof(seed));
     map_init(&s->pairs, seed);
+    map_init(&s->remotes, seed);
     map_init(&s->instances, seed);
     log_limit_init(&s->stranger_log, STRANGER_LOG_BURST, STRANGER_LOG_PER_SECOND,
                    loop_now_ms(o->loop));
@@ -356,17 +393,17 @@ struct hop *site_lane_hop(struct site *s)
 bool site_quiet(const struct site *s)
 {
     return s->link_count == 0 && map_count(&s->pairs) == 0 && seat_idle(s->seat) &&
-           lanes_idle(s->lanes);
+           lanes_idle(s->lanes) && !router_holds(&s->router);
 }
 
 void site_fini(struct site *s)
 {
     timer_stop(&s->tick);
-    router_flush_held(&s->router, BOUNCE_DRAIN); /* bounces to components that left */
     router_fini(&s->router);
     lanes_close(s->lanes);
     seat_close(s->seat);
     map_fini(&s->pairs);
+    map_fini(&s->remotes);
     map_fini(&s->instances);
     settings_unref(s->settings);
 }

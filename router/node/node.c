@@ -3,8 +3,9 @@
  *   STARTING --workers connected, listeners up--> MEMBER --node_drain--> DRAINING --> STOPPED
  *
  * Draining, in shares of node.drain_timeout: a tenth: accept and read on (balancers notice);
- * then reading stops and what is held goes out; at three quarters what is left is bounced; then
- * links close with system-shutdown.
+ * then inbound streams are ended and read to their end, components are not read any more, and what
+ * is held goes out; at three quarters, or when nothing is held, what is left is bounced, with what
+ * components wrote meanwhile; then all links close with system-shutdown.
  */
 #include "node/node.h"
 
@@ -30,6 +31,7 @@ struct node {
     unsigned char own_secret[32];
     uint64_t started_ms;
     enum drain_phase phase;
+    bool phase_begun; /* by every worker */
     uint64_t drain_since_ms;
     struct timer drain_timer;
     char error[512];
@@ -226,38 +228,59 @@ static void on_workers_ready(void *arg)
 
 /* --- draining --- */
 
-static void visit_stop_reading(struct site *s, const void *arg)
+static void *part_stop_reading(struct site *s, const void *arg)
 {
     (void)arg;
     site_stop_reading(s);
+    return NULL;
 }
 
-static void visit_bounce(struct site *s, const void *arg)
+static void *part_bounce(struct site *s, const void *arg)
 {
     (void)arg;
     site_bounce_all(s, BOUNCE_DRAIN);
+    return NULL;
+}
+
+static void on_phase_begun(void *arg, void **parts, unsigned count)
+{
+    (void)parts;
+    (void)count;
+    ((struct node *)arg)->phase_begun = true;
+}
+
+static void begin_phase(struct node *n, enum drain_phase phase, workers_part_fn *part)
+{
+    n->phase = phase;
+    n->phase_begun = false;
+    workers_gather(n->workers, part, NULL, 0, on_phase_begun, n);
+}
+
+static void begin_close(struct node *n, uint64_t most_ms)
+{
+    n->phase = DRAIN_CLOSE;
+    timer_stop(&n->drain_timer);
+    door_shut(n->door);
+    workers_stop(n->workers, most_ms, on_stopped, n);
+}
+
+/* Nothing waits for anything any more. */
+static bool is_empty(const struct node *n)
+{
+    return n->phase_begun && !workers_unsettled_count(n->workers, n->phase == DRAIN_FLUSH);
 }
 
 static void drain_step(struct node *n, uint64_t past_ms, uint64_t all_ms)
 {
-    bool empty = workers_held_count(n->workers) == 0;
-
-    if (n->phase == DRAIN_ACCEPT && past_ms * 10 >= all_ms) {
-        n->phase = DRAIN_FLUSH;
+    if (n->phase == DRAIN_ACCEPT) {
+        if (past_ms * 10 < all_ms)
+            return;
         door_shut(n->door);
-        workers_each(n->workers, visit_stop_reading, NULL, 0);
-        return;
-    }
-    if (n->phase == DRAIN_FLUSH && !empty && past_ms * 4 >= all_ms * 3) {
-        n->phase = DRAIN_BOUNCE;
-        workers_each(n->workers, visit_bounce, NULL, 0);
-        return;
-    }
-    if (n->phase >= DRAIN_FLUSH && (empty || past_ms >= all_ms)) {
-        n->phase = DRAIN_CLOSE;
-        workers_stop(n->workers,
-                     past_ms + STOP_LEAST_MS < all_ms ? all_ms - past_ms : STOP_LEAST_MS,
-                     on_stopped, n);
+        begin_phase(n, DRAIN_FLUSH, part_stop_reading);
+    } else if (n->phase == DRAIN_FLUSH && (past_ms * 4 >= all_ms * 3 || is_empty(n))) {
+        begin_phase(n, DRAIN_BOUNCE, part_bounce);
+    } else if (n->phase == DRAIN_BOUNCE && (past_ms >= all_ms || is_empty(n))) {
+        begin_close(n, past_ms + STOP_LEAST_MS < all_ms ? all_ms - past_ms : STOP_LEAST_MS);
     }
 }
 
@@ -273,12 +296,8 @@ static void on_drain(struct timer *t)
 void node_drain(struct node *n)
 {
     if (n->state == NODE_DRAINING) {
-        if (n->phase != DRAIN_CLOSE) {
-            n->phase = DRAIN_CLOSE;
-            timer_stop(&n->drain_timer);
-            door_shut(n->door);
-            workers_stop(n->workers, 0, on_stopped, n);
-        }
+        if (n->phase != DRAIN_CLOSE)
+            begin_close(n, 0);
         return;
     }
     if (n->state == NODE_STOPPED)

@@ -1,5 +1,6 @@
 #include "node/workers.h"
 
+#include "link/pair.h"
 #include "loop/hop.h"
 #include "loop/thread.h"
 
@@ -24,6 +25,7 @@ struct worker {
     uint64_t given_count;         /* steward: descriptors handed over since */
     struct timer stop_look;
     uint64_t stop_at_ms;
+    bool said_goodbye;
 };
 
 struct workers {
@@ -37,6 +39,7 @@ struct workers {
     void (*stopped)(void *arg);
     void *stopped_arg;
     unsigned running_count;
+    bool all_quiet; /* so far; then nobody writes to anybody */
 };
 
 /* --- messages to workers --- */
@@ -231,7 +234,18 @@ uint64_t workers_held_count(const struct workers *w)
     return sum;
 }
 
+uint64_t workers_unsettled_count(const struct workers *w, bool inbound)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < w->count; i++)
+        sum += site_unsettled(&w->list[i].site, inbound);
+    return sum;
+}
+
 /* --- starting --- */
+
+static void on_stop_look(struct timer *t);
 
 static void worker_init(struct loop *l, void *arg)
 {
@@ -252,6 +266,7 @@ static void worker_init(struct loop *l, void *arg)
     w->hop = hop_open(l, w);
     site_init(&w->site, &o);
     timer_init(&w->heart, l, on_heart);
+    timer_init(&w->stop_look, l, on_stop_look);
     on_heart(&w->heart);
 }
 
@@ -262,9 +277,14 @@ static void worker_fini(struct loop *l, void *arg)
     (void)l;
     timer_stop(&w->heart);
     timer_stop(&w->stop_look);
+    hop_close(w->hop);
+    /* Some worker had to be left in the middle of things: it may still write to the others, so
+     * nothing of theirs is freed; the process ends anyway. */
+    if (!w->all->all_quiet)
+        return;
+    pairs_shutdown(&w->site); /* what the others' last messages left */
     if (site_quiet(&w->site))
         site_fini(&w->site);
-    hop_close(w->hop);
 }
 
 static void *part_connect(struct site *s, const void *arg)
@@ -300,6 +320,7 @@ struct workers *workers_start(const struct workers_options *o, void (*ready)(voi
     w->count = w->running_count = o->count;
     w->list = mem_array(o->count, sizeof(*w->list));
     w->home = hop_open(o->steward, w);
+    w->all_quiet = true;
     atomic_init(&w->next_id, 1);
     random_fill(loop_random(o->steward), w->route_seed, sizeof(w->route_seed));
     random_fill(loop_random(o->steward), w->id_secret, sizeof(w->id_secret));
@@ -336,35 +357,44 @@ struct counters *workers_counters(struct workers *w, unsigned i)
 
 struct goodbye {
     struct hop_msg msg;
-    struct worker *worker;
+    bool quiet;
 };
 
 static void deliver_goodbye(struct hop_msg *m, void *arg)
 {
+    struct goodbye *g = LIST_ENTRY(m, struct goodbye, msg);
     struct workers *w = arg;
 
-    mem_free(LIST_ENTRY(m, struct goodbye, msg));
+    w->all_quiet &= g->quiet;
+    mem_free(g);
     if (--w->running_count == 0)
         w->stopped(w->stopped_arg);
 }
 
+static void say_goodbye(struct worker *w, bool quiet)
+{
+    struct goodbye *g = MEM_NEW(struct goodbye);
+
+    w->said_goodbye = true;
+    g->quiet = quiet;
+    g->msg.deliver = deliver_goodbye;
+    hop_post(w->all->home, &g->msg);
+}
+
+/* Until the loop ends: another worker's last stanzas may still come by. */
 static void on_stop_look(struct timer *t)
 {
     struct worker *w = LIST_ENTRY(t, struct worker, stop_look);
-    struct goodbye *g;
+    bool quiet = site_quiet(&w->site);
+    uint64_t now = loop_now_ms(w->loop);
 
-    if (!site_quiet(&w->site) && loop_now_ms(w->loop) < w->stop_at_ms + STOP_ABORT_MS) {
-        if (loop_now_ms(w->loop) < w->stop_at_ms)
-            site_shutdown(&w->site);
-        else
-            site_abort(&w->site);
-        timer_start(&w->stop_look, STOP_LOOK_MS);
-        return;
-    }
-    g = MEM_NEW(struct goodbye);
-    g->worker = w;
-    g->msg.deliver = deliver_goodbye;
-    hop_post(w->all->home, &g->msg);
+    if (!quiet && now < w->stop_at_ms)
+        site_shutdown(&w->site);
+    else if (!quiet)
+        site_abort(&w->site);
+    if (!w->said_goodbye && (quiet || now >= w->stop_at_ms + STOP_ABORT_MS))
+        say_goodbye(w, quiet);
+    timer_start(&w->stop_look, STOP_LOOK_MS);
 }
 
 static void visit_stop(struct site *s, const void *arg)
@@ -373,9 +403,7 @@ static void visit_stop(struct site *s, const void *arg)
     uint64_t most_ms;
 
     memcpy(&most_ms, arg, sizeof(most_ms));
-    site_shutdown(s);
     w->stop_at_ms = loop_now_ms(w->loop) + most_ms;
-    timer_init(&w->stop_look, w->loop, on_stop_look);
     timer_start(&w->stop_look, 0);
 }
 

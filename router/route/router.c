@@ -25,6 +25,7 @@ static void count_out(struct router *r, const struct stanza *s, enum fate fate, 
     if (s->flags & STANZA_MADE) {
         if (fate != FATE_SENT)
             counter_add(r->counters, COUNTER_MADE_LOST, 1);
+        atomic_fetch_sub_explicit(&r->made_count, 1, memory_order_relaxed);
         return;
     }
     if (fate == FATE_SENT)
@@ -204,10 +205,22 @@ void router_refuse(struct router *r, struct stanza *s, enum router_link link, en
     conclude(r, s, FATE_BOUNCED, why, detail);
 }
 
+/* Not fresh from an entrance: a reload may have taken its domain away since, and nothing is ever
+ * relayed from one stranger to another (ROUTE-03). */
+static void route_anew(struct router *r, struct stanza *s)
+{
+    if (table_find(&r->table, s->to_domain) || table_find(&r->table, s->from_domain))
+        route(r, s, NULL);
+    else
+        conclude(r, s, FATE_BOUNCED, BOUNCE_ABSENT, slice_none());
+}
+
 void router_send(struct router *r, struct stanza *s)
 {
     s->accepted_ms = now_ms(r);
-    route(r, s, NULL);
+    s->instance = NULL;
+    atomic_fetch_add_explicit(&r->made_count, 1, memory_order_relaxed);
+    route_anew(r, s);
 }
 
 /* --- fates --- */
@@ -228,7 +241,7 @@ static void flush_entry(struct router *r, struct table_entry *e)
         struct stanza *s = LIST_FIRST(&all, struct stanza, queue_node);
 
         list_remove(&s->queue_node);
-        route(r, s, NULL);
+        route_anew(r, s);
     }
     outq_flush(&e->held, true, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
 }
@@ -262,7 +275,7 @@ void router_settle(struct router *r, struct stanza *s, enum fate fate, enum boun
     else if (e)
         returned(r, e, s);
     else
-        route(r, s, NULL);
+        route_anew(r, s);
     if (e && (e->unsettled || outq_count(&e->held) || e->returned_count))
         flush_entry(r, e);
 }
@@ -375,6 +388,14 @@ void router_flush_held(struct router *r, enum bounce why)
     }
 }
 
+bool router_holds(const struct router *r)
+{
+    for (size_t i = 0; i < r->table.count; i++)
+        if (r->table.entries[i]->returned_count || outq_count(&r->table.entries[i]->held))
+            return true;
+    return false;
+}
+
 /* --- life --- */
 
 /* The queue of held stanzas belongs to no link: nothing to kick. */
@@ -395,7 +416,7 @@ static void held_fate(struct outq *q, struct stanza *s, enum fate fate, enum bou
     struct router *r = router_of(e->table);
 
     if (fate == FATE_RETURNED)
-        route(r, s, NULL);
+        route_anew(r, s);
     else
         conclude(r, s, fate, why, detail);
 }
