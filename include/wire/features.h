@@ -11,8 +11,8 @@
 struct features {
     bool starttls;
     bool starttls_required;
-    bool external;         /* EXTERNAL among the mechanisms */
-    bool mechanisms;       /* a mechanisms element at all */
+    bool external;   /* EXTERNAL among the mechanisms */
+    bool mechanisms; /* a mechanisms element at all */
     bool dialback;
     bool dialback_errors;
     bool unknown_required; /* something we do not know carries <required/> */

@@ -25,9 +25,9 @@ enum stanza_type {
 };
 enum stanza_scope { SCOPE_SERVER, SCOPE_COMPONENT };
 
-#define STANZA_SCOPED   1u /* the bytes name `scope`'s namespace somewhere */
-#define STANZA_BAD_IQ   2u /* get/set without exactly one child element */
-#define STANZA_MADE     4u /* by the router itself: outside the balance */
+#define STANZA_SCOPED 1u /* the bytes name `scope`'s namespace somewhere */
+#define STANZA_BAD_IQ 2u /* get/set without exactly one child element */
+#define STANZA_MADE   4u /* by the router itself: outside the balance */
 
 struct stanza {
     atomic_uint refs;
@@ -50,14 +50,14 @@ struct stanza {
 
     /* Custody: the ingress's own (route/router, route/lane). */
     struct list custody_node;
-    void *instance;        /* struct table_instance it was given to, or NULL */
-    uint64_t lane_seq;     /* set before it crosses; 0: accepted by the owner itself */
+    void *instance;    /* struct table_instance it was given to, or NULL */
+    uint64_t lane_seq; /* set before it crosses; 0: accepted by the owner itself */
 
     /* Queue: the owner's own (route/outq and what it feeds). */
     struct list queue_node;
-    uint64_t queue_mark;   /* end position on the connection that carries it */
-    void *lane;            /* struct lane_rx that its fate is reported to, or NULL */
-    bool resend;           /* was written to a link that died */
+    uint64_t queue_mark; /* end position on the connection that carries it */
+    void *lane;          /* struct lane_rx that its fate is reported to, or NULL */
+    bool resend;         /* was written to a link that died */
 };
 
 struct stanza *stanza_ref(struct stanza *s);

@@ -144,7 +144,8 @@ TEST(plain, waits_only_for_what_may_become_plain)
 }
 
 /* n times `fill` between the two. */
-static bool read_filled(const char *before, const char *fill, size_t n, const char *after)
+static enum plain_result look_filled(const char *before, const char *fill, size_t n,
+                                     const char *after)
 {
     static char text[40000];
     struct plain p;
@@ -153,7 +154,12 @@ static bool read_filled(const char *before, const char *fill, size_t n, const ch
     for (size_t i = 0; i < n; i++)
         len += (size_t)sprintf(text + len, "%s", fill);
     len += (size_t)sprintf(text + len, "%s", after);
-    return read(slice_make(text, len), &p);
+    return look(slice_make(text, len), &p);
+}
+
+static bool read_filled(const char *before, const char *fill, size_t n, const char *after)
+{
+    return look_filled(before, fill, n, after) == PLAIN_READ;
 }
 
 TEST(plain, keeps_the_limits_of_the_parser) /* LIMIT-06 */
@@ -169,6 +175,8 @@ TEST(plain, keeps_the_limits_of_the_parser) /* LIMIT-06 */
     CHECK(!read_filled("<iq><", "n", XML_NAME_BYTES_MAX + 1, "/></iq>"));
     CHECK(read_filled("<iq><x xmlns='", "n", XML_NAME_BYTES_MAX, "'/></iq>"));
     CHECK(!read_filled("<iq><x xmlns='", "n", XML_NAME_BYTES_MAX + 1, "'/></iq>"));
+    CHECK_EQ(look_filled("<iq a='", "n", XML_TAG_BYTES_MAX - 10, ""), PLAIN_SHORT);
+    CHECK_EQ(look_filled("<iq a='", "n", XML_TAG_BYTES_MAX, ""), PLAIN_NOT);
     CHECK(read_filled("<iq a='", "n", XML_TAG_BYTES_MAX - 10, "'/>"));
     CHECK(!read_filled("<iq a='", "n", XML_TAG_BYTES_MAX - 9, "'/>"));
     CHECK(read_filled("<iq><x a='", "n", XML_TAG_BYTES_MAX - 9, "'/></iq>"));

@@ -117,6 +117,7 @@ TEST(stanza, serves_both_scopes_with_the_same_bytes) /* NS-06, RFC 6120 4.8.3 */
     struct stanza *s = read_stanza(SCOPE_COMPONENT, "<message to='a'><body>x</body></message>");
     struct bytes *owned = (struct bytes *)&owned;
 
+    CHECK_EQ(s->scope, SCOPE_COMPONENT);
     CHECK(stanza_wire_for(s, SCOPE_SERVER, &owned).ptr == s->wire.ptr);
     CHECK(!owned);
     CHECK(stanza_wire_for(s, SCOPE_COMPONENT, &owned).ptr == s->wire.ptr);

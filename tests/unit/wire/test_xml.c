@@ -143,7 +143,7 @@ static struct xml *read_header(const char *text, struct xml_item *item)
     return x;
 }
 
-TEST(xml, gives_the_header_of_each_style) /* NS-03, RFC 6120 4.8.2 */
+TEST(xml, gives_the_header_of_each_style) /* NS-02, NS-03, RFC 6120 4.8.2 */
 {
     static const struct {
         const char *text;
@@ -971,7 +971,7 @@ TEST(xml, a_long_stanza_may_come_in_any_pieces)
     }
 }
 
-TEST(xml, a_complete_stanza_does_not_wait_for_the_next_packet)
+TEST(xml, a_complete_stanza_does_not_wait_for_the_next_packet) /* XML-11 */
 {
     struct xml *x = xml_new(7, SCOPE_SERVER, &limits);
 
