@@ -55,7 +55,7 @@ TEST(world, seeds_cut_the_bytes_differently)
     CHECK(most > 8);
 }
 
-/* CLUSTER: what a killed process's kernel still sends. */
+/* What a killed process's kernel still sends. */
 TEST(host, killed_process_is_closed_by_its_kernel)
 {
     struct talk t;
