@@ -9,10 +9,14 @@
 #include "node/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { EXIT_RUN = 1, EXIT_USAGE = 64, EXIT_CONFIG = 78 };
@@ -40,15 +44,39 @@ struct program {
 
 /* --- log: whole lines to standard error --- */
 
+/* Threads write one after the other: only then does `poll` tell the truth about the room. */
+static pthread_mutex_t stderr_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* Never waits: a reader of the log that stands still must not stop the router. A line is at most
+ * PIPE_BUF long, so a pipe takes it whole or is not ready. */
+static ssize_t write_now(const char *line, size_t len)
+{
+    struct pollfd to = {.fd = STDERR_FILENO, .events = POLLOUT};
+    ssize_t n = send(to.fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL); /* journald's is a socket */
+
+    if (n >= 0 || errno != ENOTSOCK)
+        return n;
+    if (poll(&to, 1, 0) != 1)
+        return -1;
+    do
+        n = write(to.fd, line, len);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 static void write_stderr(struct log_sink *sink, enum log_level level, struct slice line)
 {
+    static bool torn; /* a full disk took half a line: the next one must not look like its end */
     ssize_t n;
 
     (void)level;
-    do
-        n = write(STDERR_FILENO, line.ptr, line.len);
-    while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)line.len) /* a full disk, a closed pipe: the router goes on and counts */
+    pthread_mutex_lock(&stderr_mutex);
+    if (torn)
+        torn = write_now("\n", 1) != 1;
+    n = torn ? -1 : write_now(line.ptr, line.len);
+    torn |= n > 0 && n != (ssize_t)line.len;
+    pthread_mutex_unlock(&stderr_mutex);
+    if (n != (ssize_t)line.len) /* the router goes on and counts */
         atomic_fetch_add_explicit(&sink->lost_lines, 1, memory_order_relaxed);
 }
 
@@ -65,44 +93,32 @@ static void first_error(const struct conf_report *r, char *error, size_t size)
     }
 }
 
-/* Every remark goes to standard error, the first error to `error` as well. */
-static struct conf *load(const char *path, char *error, size_t size)
+/* While it runs, standard error is a log and nothing else. */
+static void log_remarks(struct program *p, const struct conf_report *r)
 {
-    struct conf_report report;
-    struct conf *conf = NULL;
-    enum err e;
+    for (size_t i = 0; i < r->count; i++) {
+        bool bad = r->remarks[i].severity == CONF_ERROR;
 
-    conf_report_init(&report);
-    e = conf_load(path, &report, &conf);
-    conf_report_print(&report, stderr);
-    if (e)
-        first_error(&report, error, size);
-    conf_report_fini(&report);
-    return e ? NULL : conf;
-}
-
-/* What only shows when certificates are loaded, too. */
-static int check(struct conf *conf)
-{
-    struct settings *settings;
-    char error[512];
-
-    if (node_settings_make(conf, SLICE("check"), error, sizeof(error), &settings)) {
-        fprintf(stderr, "%s\n", error);
-        return EXIT_CONFIG;
+        LOG(loop_log(p->loop), bad ? LOG_ERROR : LOG_WARN, bad ? "config.error" : "config.warning",
+            LOG_TEXT("file", r->file), LOG_INT("line", r->remarks[i].line),
+            LOG_TEXT("text", r->remarks[i].text));
     }
-    settings_unref(settings);
-    printf("%s: the configuration is good\n", conf->file);
-    return 0;
 }
 
 static enum err load_again(struct program *p, char *error, size_t size)
 {
-    struct conf *conf = load(p->args.config, error, size);
+    struct conf_report report;
+    struct conf *conf;
     enum err e;
 
-    if (!conf)
-        return ERR_SYNTAX;
+    conf_report_init(&report);
+    e = conf_load_trying(p->args.config, node_settings_try, &report, &conf);
+    log_remarks(p, &report);
+    if (e)
+        first_error(&report, error, size);
+    conf_report_fini(&report);
+    if (e)
+        return e;
     e = node_reload(p->node, conf, error, size);
     conf_unref(conf);
     return e;
@@ -188,10 +204,8 @@ static void on_ended(void *arg, const char *error)
 {
     struct program *p = arg;
 
-    if (error) {
-        fprintf(stderr, "fedrouter: %s\n", error);
-        p->status = EXIT_RUN;
-    }
+    if (error)
+        p->status = EXIT_RUN; /* the node has logged it */
     loop_stop(p->loop);
 }
 
@@ -208,18 +222,35 @@ static void raise_descriptors(void)
     }
 }
 
+/* One that comes while it starts waits until there is somebody to handle it. */
+static void hold_signals(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(how, &set, NULL);
+}
+
 static void watch_signals(struct program *p)
 {
-    signal(SIGPIPE, SIG_IGN);
     p->signals[0] = sigwatch_open(p->loop, SIGHUP, on_hup, p);
     p->signals[1] = sigwatch_open(p->loop, SIGTERM, on_term, p);
     p->signals[2] = sigwatch_open(p->loop, SIGINT, on_term, p);
+    hold_signals(SIG_UNBLOCK);
 }
 
 static void unwatch_signals(struct program *p)
 {
     for (size_t i = 0; p->signals[i]; i++)
         sigwatch_close(p->signals[i]);
+}
+
+static void log_failure(struct program *p, const char *error)
+{
+    LOG(loop_log(p->loop), LOG_ERROR, "node.start_failed", LOG_TEXT("error", error));
 }
 
 static bool start(struct program *p, struct conf *conf)
@@ -238,7 +269,7 @@ static bool start(struct program *p, struct conf *conf)
     char error[512];
 
     if (node_start(&o, error, sizeof(error), &p->node)) {
-        fprintf(stderr, "fedrouter: %s\n", error);
+        log_failure(p, error);
         p->status = EXIT_CONFIG;
         return false;
     }
@@ -254,35 +285,46 @@ static void serve(struct program *p)
     p->api = api_start(p->node, &hooks, error, sizeof(error));
     if (p->api)
         return;
-    fprintf(stderr, "fedrouter: %s\n", error);
+    log_failure(p, error);
     p->status = EXIT_RUN;
     node_drain(p->node);
     node_drain(p->node); /* at once */
 }
 
-static int run(struct program *p, struct conf *conf)
+static void open_log(struct program *p, const struct conf *conf)
 {
-    raise_descriptors();
     p->sink.write = write_stderr;
     atomic_init(&p->sink.level, conf->log.level);
     atomic_init(&p->sink.format, conf->log.format);
     p->loop = loop_new(&p->counters, &p->sink);
-    timer_init(&p->watchdog, p->loop, on_watchdog);
     LOG(loop_log(p->loop), LOG_INFO, "start", LOG_TEXT("version", FEDROUTER_VERSION),
         LOG_TEXT("config", p->args.config), LOG_INT("pid", getpid()));
-    if (start(p, conf)) {
-        conf_unref(conf);
-        serve(p);
-        watch_signals(p);
-        loop_run(p->loop);
-        timer_stop(&p->watchdog);
-        unwatch_signals(p);
-        if (p->api)
-            api_stop(p->api);
-        node_free(p->node);
-    } else {
-        conf_unref(conf);
-    }
+}
+
+static void run_node(struct program *p)
+{
+    serve(p);
+    loop_run(p->loop);
+    timer_stop(&p->watchdog);
+    if (p->api)
+        api_stop(p->api);
+    node_free(p->node);
+}
+
+static int run(struct program *p, struct conf *conf, const struct conf_report *report)
+{
+    bool started;
+
+    raise_descriptors();
+    open_log(p, conf);
+    log_remarks(p, report);
+    timer_init(&p->watchdog, p->loop, on_watchdog);
+    watch_signals(p);
+    started = start(p, conf);
+    conf_unref(conf);
+    if (started)
+        run_node(p);
+    unwatch_signals(p);
     LOG(loop_log(p->loop), LOG_INFO, "end", LOG_INT("status", p->status));
     loop_free(p->loop);
     return p->status;
@@ -344,23 +386,68 @@ static bool parse(int argc, char **argv, struct args *a, int *ret_status)
     return false;
 }
 
+/* Or the next socket would take the number of standard error, and the log would be sent to it. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* False: the disk was full, or the reader had gone. */
+static int printed(int status)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    fprintf(stderr, "fedrouter: cannot write to standard output: %s\n", strerror(errno));
+    return status ? status : EXIT_RUN;
+}
+
+static int show(const struct program *p, const struct conf *conf)
+{
+    if (p->args.check)
+        printf("%s: the configuration is good\n", conf->file);
+    if (p->args.print)
+        conf_print(conf, stdout);
+    return printed(0);
+}
+
+static int load_and_go(struct program *p)
+{
+    struct conf_report report;
+    struct conf *conf;
+    bool runs = !p->args.check && !p->args.print;
+    int status = EXIT_CONFIG;
+    enum err e;
+
+    conf_report_init(&report);
+    if (runs)
+        hold_signals(SIG_BLOCK);
+    e = conf_load_trying(p->args.config, node_settings_try, &report, &conf);
+    if (e || !runs)
+        conf_report_print(&report, stderr);
+    if (!e && runs) {
+        status = run(p, conf, &report); /* takes conf */
+    } else if (!e) {
+        status = show(p, conf);
+        conf_unref(conf);
+    }
+    conf_report_fini(&report);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct program p = {.args = {.config = DEFAULT_CONFIG}};
-    struct conf *conf;
-    char error[512];
     int status;
 
+    open_standard_descriptors();
+    signal(SIGPIPE, SIG_IGN);
     if (!parse(argc, argv, &p.args, &status))
-        return status;
-    conf = load(p.args.config, error, sizeof(error));
-    if (!conf)
-        return EXIT_CONFIG;
-    if (!p.args.check && !p.args.print)
-        return run(&p, conf);
-    status = p.args.check ? check(conf) : 0;
-    if (p.args.print)
-        conf_print(conf, stdout);
-    conf_unref(conf);
-    return status;
+        return printed(status);
+    return load_and_go(&p);
 }

@@ -164,9 +164,17 @@ void conf_report_sort(struct conf_report *r);
 /* "FILE:LINE: [warning: ]TEXT", one line each. */
 void conf_report_print(const struct conf_report *r, FILE *out);
 
+/* Loads a certificate of ours with its key, or (`chain` NULL) the trust file, as links will. On
+ * failure `error` says which file, why, and what to do. */
+typedef enum err conf_try_fn(const char *chain, const char *key, const char *trust, char *error,
+                             size_t size, int64_t *ret_left_s);
+
 /* Reads and checks `path` and the files it names (secrets are read, certificates and trust file
  * looked at). ERR_SYNTAX: errors are in the report; otherwise warnings may be. */
 enum err conf_load(const char *path, struct conf_report *report, struct conf **ret_conf) MUST_USE;
+/* The same, and what `try` says of certificates and trust file. */
+enum err conf_load_trying(const char *path, conf_try_fn *try, struct conf_report *report,
+                          struct conf **ret_conf) MUST_USE;
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c);
 

@@ -22,6 +22,7 @@ struct conf_source {
     enum err (*read)(void *arg, const char *path, char *buf, size_t room,
                      struct conf_file *ret_file);
     void *arg;
+    conf_try_fn *try; /* NULL: certificates are not tried */
 };
 
 /* The whole way from text to a checked configuration; conf_load without the machine. */

@@ -57,6 +57,9 @@ struct settings *node_settings(struct node *n);
 struct mem_budget *node_memory(struct node *n);
 uint64_t node_started_ms(const struct node *n);
 
+/* For conf_load_trying. */
+enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
+                           size_t size, int64_t *ret_left_s) MUST_USE;
 /* What links need of a configuration: loads certificates and trust store. `own_secret`: 32 random
  * bytes for when no dialback secret is configured. */
 enum err node_settings_make(const struct conf *conf, struct slice own_secret, char *error,

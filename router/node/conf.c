@@ -91,8 +91,8 @@ static char *dir_of(const char *path)
     return real;
 }
 
-static enum err load_text(const char *path, struct slice text, struct conf_report *report,
-                          struct conf **ret_conf)
+static enum err load_text(const char *path, struct slice text, conf_try_fn *try,
+                          struct conf_report *report, struct conf **ret_conf)
 {
     char host[HOST_NAME_MAX + 1] = "";
     char *dir = dir_of(path);
@@ -103,6 +103,7 @@ static enum err load_text(const char *path, struct slice text, struct conf_repor
         .host_name = host,
         .env = env,
         .read = conf_file_read,
+        .try = try,
     };
     enum err e;
 
@@ -116,6 +117,12 @@ static enum err load_text(const char *path, struct slice text, struct conf_repor
 
 enum err conf_load(const char *path, struct conf_report *report, struct conf **ret_conf)
 {
+    return conf_load_trying(path, NULL, report, ret_conf);
+}
+
+enum err conf_load_trying(const char *path, conf_try_fn *try, struct conf_report *report,
+                          struct conf **ret_conf)
+{
     size_t room = CONF_FILE_BYTES_MAX + 1;
     char *text = mem_alloc(room);
     struct conf_file file = {0, 0};
@@ -127,7 +134,7 @@ enum err conf_load(const char *path, struct conf_report *report, struct conf **r
         conf_remark(report, CONF_ERROR, 0, "cannot be read: %s; create it, or name it by --config",
                     e == ERR_UNSUPPORTED ? "no regular file" : err_text(e));
     else
-        e = load_text(path, slice_make(text, file.size_bytes), report, ret_conf);
+        e = load_text(path, slice_make(text, file.size_bytes), try, report, ret_conf);
     mem_free(text);
     return e ? ERR_SYNTAX : OK;
 }

@@ -236,6 +236,7 @@ void conf_check(struct conf_reader *r)
     check_component_doors(r);
     check_emptiness(r);
     check_certificates(r);
+    conf_check_tls(r);
     check_dialback(r);
     check_dns(r);
     check_limits(r);

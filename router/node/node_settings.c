@@ -1,6 +1,8 @@
 /* router/node/node_settings.c - from the configuration to what links know of it. */
 #include "node/node.h"
 
+#include <time.h>
+
 /* Never: an idle limit of 0 means that idle links stay. */
 #define FOREVER_MS (UINT64_MAX / 4)
 
@@ -105,5 +107,23 @@ enum err node_settings_make(const struct conf *conf, struct slice own_secret, ch
         return e;
     }
     *ret_settings = s;
+    return OK;
+}
+
+enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
+                           size_t size, int64_t *ret_left_s)
+{
+    const struct tls_context_options o = {.chain_files = &chain,
+                                          .key_files = &key,
+                                          .certificate_count = chain ? 1 : 0,
+                                          .trust_file = trust};
+    const struct tls_own_cert *certs;
+    struct tls_context *context;
+    enum err e = tls_context_new(&o, error, size, &context);
+
+    if (e)
+        return e;
+    *ret_left_s = tls_context_certs(context, &certs) ? certs[0].not_after - time(NULL) : 0;
+    tls_context_unref(context);
     return OK;
 }

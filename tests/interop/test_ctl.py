@@ -456,7 +456,7 @@ def test_reload_tells_and_remembers(scene):
 def test_one_socket_one_router(scene):
     done = subprocess.run([scene.here.program, "--config", scene.here.path], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert re.search(r"^fedrouter: listen\.(http|control): .*; ", done.stderr, re.M)
+    assert re.search(r"node.start_failed .*listen\.(http|control): .*; ", done.stderr, re.M)
     assert scene.run("status").returncode == 0  # the first is not disturbed
 
 

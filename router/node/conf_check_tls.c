@@ -1,0 +1,64 @@
+#include "node/conf_reader.h"
+
+/* Certificates, keys and trust file, tried as links will use them. */
+
+#define DAY_S 86400
+/* Whoever renews by machine does it weeks before: this near to the end it has not happened. */
+#define EXPIRY_NEAR_DAYS 7
+
+/* What cannot be read has been reported where it stands. */
+static bool readable(const struct conf_reader *r, const char *path)
+{
+    struct conf_file file = {0, 0};
+    char byte;
+
+    return path && *path && !r->source->read(r->source->arg, path, &byte, sizeof(byte), &file) &&
+           file.size_bytes;
+}
+
+/* Not an error: the others go on, and dialback needs no valid certificate. */
+static void warn_of_expiry(struct conf_reader *r, const struct conf_certificate *c, int64_t left_s)
+{
+    if (left_s <= 0)
+        conf_remark(r->report, CONF_WARNING, c->line,
+                    "tls.certificates: %s has expired (%lld days ago), most servers will refuse "
+                    "it; renew it",
+                    c->chain_file, (long long)(-left_s / DAY_S));
+    else if (left_s < EXPIRY_NEAR_DAYS * DAY_S)
+        conf_remark(r->report, CONF_WARNING, c->line,
+                    "tls.certificates: %s expires in %lld days; renew it", c->chain_file,
+                    (long long)(left_s / DAY_S));
+}
+
+static void try_certificate(struct conf_reader *r, const struct conf_certificate *c)
+{
+    char error[768];
+    int64_t left_s;
+
+    if (!readable(r, c->chain_file) || !readable(r, c->key_file))
+        return;
+    if (r->source->try(c->chain_file, c->key_file, NULL, error, sizeof(error), &left_s))
+        conf_remark(r->report, CONF_ERROR, c->line, "tls.certificates: %s", error);
+    else
+        warn_of_expiry(r, c, left_s);
+}
+
+static void try_trust(struct conf_reader *r)
+{
+    const char *file = r->conf->tls.trust_file;
+    char error[768];
+    int64_t left_s;
+
+    if (readable(r, file) && r->source->try(NULL, NULL, file, error, sizeof(error), &left_s))
+        conf_remark(r->report, CONF_ERROR, conf_line_of(r, "tls.trust_file"), "tls.trust_file: %s",
+                    error);
+}
+
+void conf_check_tls(struct conf_reader *r)
+{
+    if (!r->source->try)
+        return;
+    for (size_t i = 0; i < r->conf->tls.certificate_count; i++)
+        try_certificate(r, &r->conf->tls.certificates[i]);
+    try_trust(r);
+}
