@@ -99,7 +99,7 @@ build() { # build FLAVOUR [TARGET...]
 
 # The names given on standard input that are programs of a configured flavour.
 targets_of() {
-  ninja -C "build-$1" -t targets all | sed -n 's/: phony$//p' | sort -u >"$out/targets"
+  ninja -C "build-$1" -t targets all | sed -n 's/^\([^:/]*\): .*/\1/p' | sort -u >"$out/targets"
   sort -u | comm -12 - "$out/targets"
 }
 
