@@ -23,6 +23,7 @@ void *arena_zalloc(struct arena *a, size_t n);
 /* NUL-terminated copy; the slice does not count the NUL. */
 struct slice arena_copy(struct arena *a, struct slice s);
 char *arena_format(struct arena *a, const char *format, ...) PRINTF(2, 3);
+size_t arena_memory(const struct arena *a); /* bytes of the heap */
 
 #define ARENA_NEW(arena, type) ((type *)arena_zalloc(arena, sizeof(type)))
 

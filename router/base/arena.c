@@ -3,6 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* The first block is small, for what holds a name or two as long as a link lives; each further one
+ * twice as large as the one before, up to the most. */
+#define ARENA_FIRST_BYTES 512
 #define ARENA_BLOCK_BYTES 2048
 
 struct arena_block {
@@ -38,7 +41,7 @@ void arena_reset(struct arena *a)
 {
     struct arena_block *keep = a->blocks;
 
-    while (keep && keep->room != ARENA_BLOCK_BYTES) {
+    while (keep && keep->room > ARENA_BLOCK_BYTES) {
         struct arena_block *next = keep->next;
 
         mem_free(keep);
@@ -53,6 +56,23 @@ void arena_reset(struct arena *a)
     a->used_bytes = 0;
 }
 
+static struct arena_block *add_block(struct arena *a, size_t n)
+{
+    size_t room = a->blocks ? 2 * a->blocks->room : ARENA_FIRST_BYTES;
+    struct arena_block *b;
+
+    if (room > ARENA_BLOCK_BYTES)
+        room = ARENA_BLOCK_BYTES;
+    if (room < n)
+        room = n;
+    b = mem_alloc(sizeof(*b) + room);
+    b->room = room;
+    b->used = 0;
+    b->next = a->blocks;
+    a->blocks = b;
+    return b;
+}
+
 void *arena_alloc(struct arena *a, size_t n)
 {
     struct arena_block *b = a->blocks;
@@ -60,15 +80,8 @@ void *arena_alloc(struct arena *a, size_t n)
 
     assert(n < SIZE_MAX - 16);
     n = (n + 15) & ~(size_t)15;
-    if (!b || b->room - b->used < n) {
-        size_t room = n > ARENA_BLOCK_BYTES ? n : ARENA_BLOCK_BYTES;
-
-        b = mem_alloc(sizeof(*b) + room);
-        b->room = room;
-        b->used = 0;
-        b->next = a->blocks;
-        a->blocks = b;
-    }
+    if (!b || b->room - b->used < n)
+        b = add_block(a, n);
     p = b->data + b->used;
     b->used += n;
     a->used_bytes += n;
@@ -106,4 +119,13 @@ char *arena_format(struct arena *a, const char *format, ...)
     vsnprintf(p, (size_t)n + 1, format, again);
     va_end(again);
     return p;
+}
+
+size_t arena_memory(const struct arena *a)
+{
+    size_t n = 0;
+
+    for (const struct arena_block *b = a->blocks; b; b = b->next)
+        n += sizeof(*b) + b->room;
+    return n;
 }

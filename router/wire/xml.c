@@ -624,16 +624,10 @@ void xml_rest(struct xml *x)
     arena_fini(&x->tree_arena);
 }
 
-/* An arena's first block is there whole. */
-static size_t arena_bytes(const struct arena *a)
-{
-    return a->blocks && a->used_bytes < 2048 ? 2048 : a->used_bytes;
-}
-
 size_t xml_memory(const struct xml *x)
 {
     return sizeof(*x) + x->parser.bytes + assembly_memory(&x->stanza) + x->held.room +
-           arena_bytes(&x->root.arena) + arena_bytes(&x->tree_arena);
+           arena_memory(&x->root.arena) + arena_memory(&x->tree_arena);
 }
 
 struct xml *xml_new(uint64_t salt, enum stanza_scope content, const struct xml_limits *limits)
