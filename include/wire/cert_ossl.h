@@ -23,11 +23,14 @@
  * property of the result (cert_chain), for policy to judge. */
 struct cert *cert_from_chain(X509 *leaf, STACK_OF(X509) * untrusted, X509_STORE *trust, int64_t at);
 
-/* Borrowed from the cert. The untrusted stack may be NULL. */
+/* Borrowed from the cert. The untrusted stack may be NULL, and is when it was forgotten. */
 X509 *cert_leaf(const struct cert *c);
 STACK_OF(X509) * cert_untrusted(const struct cert *c);
-/* The verified chain, leaf first, anchor last; NULL when cert_chain failed. */
+/* The verified chain, leaf first, anchor last; NULL when cert_chain failed or it was forgotten. */
 STACK_OF(X509) * cert_verified(const struct cert *c);
+
+/* Lets go of both stacks; what they said stays said. Nobody else may be looking at them. */
+void cert_forget_chain(struct cert *c);
 
 /* An immutable store of the PEM bundle's anchors, to be shared by all verifications. ERR_NOT_FOUND:
  * no such file; ERR_SYNTAX: not one certificate in it. The caller frees (X509_STORE_free). */

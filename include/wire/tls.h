@@ -77,10 +77,11 @@ bool tls_alpn_agreed(const struct tls *t);
 struct slice tls_sni(const struct tls *t);
 /* Why it failed, in words: alert, library reason. "" when it did not. */
 const char *tls_error(const struct tls *t);
-/* The peer's certificate, or NULL when it showed none. Counted; the caller unrefs (certid.h). */
+/* The peer's certificate, or NULL when it showed none: verified when it is asked for first, the
+ * same ever after. Counted; the caller unrefs (certid.h). */
 struct cert *tls_peer_cert(struct tls *t);
-/* The verdict is made: the peer's chain gives its memory back (some 4 KiB a certificate), and
- * tls_peer_cert says NULL from now on. Certs taken before stay what they are. */
+/* The verdict is made: the issuers that the peer sent give their memory back (some 4 KiB each).
+ * What the certificate says and what verification said of it stays, if it was asked for before. */
 void tls_forget_peer(struct tls *t);
 size_t tls_memory(const struct tls *t); /* an estimate, for memory_bytes */
 

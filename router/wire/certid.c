@@ -377,13 +377,19 @@ struct cert *cert_ref(struct cert *c)
     return c;
 }
 
+void cert_forget_chain(struct cert *c)
+{
+    sk_X509_pop_free(c->untrusted, X509_free);
+    sk_X509_pop_free(c->chain.certs, X509_free);
+    c->untrusted = c->chain.certs = NULL;
+}
+
 void cert_unref(struct cert *c)
 {
     if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return;
     X509_free(c->leaf);
-    sk_X509_pop_free(c->untrusted, X509_free);
-    sk_X509_pop_free(c->chain.certs, X509_free);
+    cert_forget_chain(c);
     mem_free(c->names);
     mem_free(c->issuer);
     mem_free(c);
@@ -406,7 +412,7 @@ STACK_OF(X509) * cert_verified(const struct cert *c)
 
 enum err cert_chain(const struct cert *c)
 {
-    return c->chain.certs ? OK : ERR_CRYPTO;
+    return c->chain.error[0] ? ERR_CRYPTO : OK;
 }
 
 const char *cert_chain_error(const struct cert *c)

@@ -26,6 +26,7 @@ struct tls {
     bool direct;
     bool renegotiating; /* the peer asked for what we refuse */
     bool forgotten;     /* the peer's chain */
+    struct cert *peer;  /* made when somebody asks first; NULL: nobody did, or there is none */
     uint32_t records;   /* written since the last change of key */
     int64_t shaken_at;  /* seconds since 1970; 0: not yet */
     char *error;
@@ -246,6 +247,7 @@ void tls_free(struct tls *t)
     byteq_fini(&t->kept);
     byteq_fini(&t->out);
     tls_context_unref(t->context);
+    cert_unref(t->peer);
     mem_free(t->error);
     mem_free(t);
 }
@@ -369,9 +371,20 @@ struct cert *tls_peer_cert(struct tls *t)
 {
     X509 *leaf = SSL_get0_peer_certificate(t->ssl);
 
-    if (!leaf || t->forgotten)
-        return NULL;
-    return cert_from_chain(leaf, SSL_get_peer_cert_chain(t->ssl), t->context->trust, t->shaken_at);
+    if (!t->peer && leaf && !t->forgotten)
+        t->peer =
+            cert_from_chain(leaf, SSL_get_peer_cert_chain(t->ssl), t->context->trust, t->shaken_at);
+    return t->peer ? cert_ref(t->peer) : NULL;
+}
+
+/* The peer's certificate lives as long as its session; the key that was read from it, half of its
+ * memory, is asked for nothing more. The certificate's own bytes stay. */
+static void forget_key(X509 *leaf)
+{
+    EVP_PKEY *key = leaf ? X509_get0_pubkey(leaf) : NULL;
+
+    if (key && !EVP_PKEY_set_type(key, EVP_PKEY_ED25519))
+        ERR_clear_error();
 }
 
 void tls_forget_peer(struct tls *t)
@@ -381,6 +394,9 @@ void tls_forget_peer(struct tls *t)
     t->forgotten = true;
     while (sk_X509_num(chain) > 0) /* the stack stays the session's, empty */
         X509_free(sk_X509_pop(chain));
+    if (t->peer)
+        cert_forget_chain(t->peer);
+    forget_key(SSL_get0_peer_certificate(t->ssl));
 }
 
 size_t tls_memory(const struct tls *t)
