@@ -20,7 +20,8 @@ struct s2s_out {
     uint64_t give_up_ms;         /* a question's; 0: a pair's stream may try on */
     struct ask *ask;
     struct dialer *dialer;
-    const struct endpoint *endpoint;
+    const struct endpoint *endpoint; /* NULL before and once it is open */
+    bool direct_tls;
     struct stream *stream;
     struct judgement *judgement;
     struct policy *policy; /* keeps `rule` */

@@ -38,6 +38,8 @@ struct link_ops {
     void (*read_rest)(struct link *l);
     /* The end of all patience: its connection is reset. */
     void (*abort)(struct link *l);
+    /* Asked each second: what it does not need while it is idle goes. */
+    void (*rest)(struct link *l);
     /* The pairs of an inbound stream; NULL: it has none of its own. */
     void (*walk_pairs)(const struct link *l, link_pair_fn *fn, void *arg);
 };
@@ -64,6 +66,7 @@ struct link_row {
     bool tls;
     bool direct_tls;
     size_t tls_bytes;              /* memory of its session, an estimate */
+    size_t parser_bytes;           /* memory of its parser */
     const struct verdict *verdict; /* or NULL */
     uint64_t since_ms;
     uint64_t idle_ms;

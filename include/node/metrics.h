@@ -36,6 +36,7 @@ struct metrics_part {
     uint64_t queue_bytes;
     uint64_t queue_oldest_ms;
     uint64_t tls_bytes;
+    uint64_t parser_bytes;
     uint64_t undone_count;             /* in lanes to other workers, without a fate yet */
     struct metrics_domains components; /* instances; every worker knows them all, the first tells */
 };

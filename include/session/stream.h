@@ -93,8 +93,12 @@ bool stream_header_sent(const struct stream *s);
 void stream_restart(struct stream *s);
 /* Takes tls; what the peer sent in clear and we have not looked at is discarded. */
 void stream_start_tls(struct stream *s, struct tls *tls);
-/* Negotiation is over: budgets and deadline end, stanza limits rise. */
+/* Negotiation is over: budgets and deadline end, stanza limits rise, the peer's chain goes. */
 void stream_authenticated(struct stream *s);
+/* To be called now and then: an open stream on which nothing came or went for STREAM_REST_MS gives
+ * its parser back. Costs a comparison where there is nothing to give. */
+#define STREAM_REST_MS 5000
+void stream_rest(struct stream *s);
 /* The negotiation may take so much longer: the next move is not the peer's. */
 void stream_extend_deadline(struct stream *s, uint64_t ms);
 
@@ -132,6 +136,7 @@ uint64_t stream_last_input_ms(const struct stream *s);
 uint64_t stream_last_stanza_ms(const struct stream *s);
 void stream_note_stanza(struct stream *s); /* one was written: for idleness */
 uint64_t stream_bytes_in(const struct stream *s);
+size_t stream_parser_bytes(const struct stream *s);
 /* What our kernel still holds is read and delivered now, paused or not. */
 void stream_drain_input(struct stream *s);
 

@@ -37,6 +37,7 @@ struct stream {
     uint64_t last_input_ms;
     uint64_t last_output_ms;
     uint64_t last_stanza_ms;
+    uint64_t rested_ms; /* 0: not yet */
     uint64_t bytes_in;
     uint64_t read_us; /* when the current chunk was read */
     struct timer deadline;

@@ -444,6 +444,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->peer = *conn_peer(stream_conn(c->stream));
     row->tls = c->tls;
     row->tls_bytes = stream_tls(c->stream) ? tls_memory(stream_tls(c->stream)) : 0;
+    row->parser_bytes = stream_parser_bytes(c->stream);
     row->since_ms = loop_now_ms(c->site->loop) - c->since_ms;
     row->idle_ms = loop_now_ms(c->site->loop) - stream_last_stanza_ms(c->stream);
     row->stanzas_in = c->stanzas_in;
@@ -494,8 +495,14 @@ static void link_abort(struct link *l)
     stream_abort(LIST_ENTRY(l, struct component, link)->stream, ERR_CANCELLED);
 }
 
+static void link_rest(struct link *l)
+{
+    stream_rest(LIST_ENTRY(l, struct component, link)->stream);
+}
+
 static const struct link_ops link_ops = {
     .describe = describe,
+    .rest = link_rest,
     .close = link_close,
     .stop_reading = link_stop_reading,
     .read_rest = link_read_rest,

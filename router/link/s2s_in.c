@@ -264,6 +264,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->peer = *conn_peer(stream_conn(in->stream));
     row->tls = in->secured;
     row->tls_bytes = stream_tls(in->stream) ? tls_memory(stream_tls(in->stream)) : 0;
+    row->parser_bytes = stream_parser_bytes(in->stream);
     row->direct_tls = in->direct;
     row->verdict = &in->verdict;
     row->since_ms = loop_now_ms(in->site->loop) - in->since_ms;
@@ -344,8 +345,14 @@ static void link_abort(struct link *l)
     stream_abort(LIST_ENTRY(l, struct s2s_in, link)->stream, ERR_CANCELLED);
 }
 
+static void link_rest(struct link *l)
+{
+    stream_rest(LIST_ENTRY(l, struct s2s_in, link)->stream);
+}
+
 static const struct link_ops link_ops = {
     .describe = describe,
+    .rest = link_rest,
     .close = link_close,
     .stop_reading = link_stop_reading,
     .read_rest = link_read_rest,

@@ -382,6 +382,7 @@ static void on_connected(void *arg, struct stream *s, const struct endpoint *e)
 
     o->stream = s;
     o->endpoint = e;
+    o->direct_tls = e->direct_tls;
     o->negotiate_until_ms = loop_now_ms(o->site->loop) + o->site->settings->negotiation_ms;
     stream_set_handler(s, &stream_handler, o);
     conn_set_deadline(stream_conn(s), o->site->deadline_boot_ms);
@@ -522,7 +523,7 @@ static void describe(const struct link *l, struct link_row *row)
     row->since_ms = loop_now_ms(o->site->loop) - o->since_ms;
     row->idle_ms = s2s_out_idle_ms(o);
     row->tls = o->secured;
-    row->direct_tls = o->endpoint && o->endpoint->direct_tls;
+    row->direct_tls = o->direct_tls;
     row->verdict = &o->verdict;
     row->pairs_count = o->state == S2S_OUT_OPEN;
     row->stanzas_out = o->stanzas_out;
@@ -530,6 +531,7 @@ static void describe(const struct link *l, struct link_row *row)
         return;
     row->peer = *conn_peer(stream_conn(o->stream));
     row->tls_bytes = stream_tls(o->stream) ? tls_memory(stream_tls(o->stream)) : 0;
+    row->parser_bytes = stream_parser_bytes(o->stream);
 }
 
 static void link_close(struct link *l, enum fault why)
@@ -546,8 +548,17 @@ static void link_abort(struct link *l)
         stream_abort(o->stream, ERR_CANCELLED);
 }
 
+static void link_rest(struct link *l)
+{
+    struct s2s_out *o = LIST_ENTRY(l, struct s2s_out, link);
+
+    if (o->stream)
+        stream_rest(o->stream);
+}
+
 static const struct link_ops link_ops = {
     .describe = describe,
+    .rest = link_rest,
     .close = link_close,
     .abort = link_abort,
 };

@@ -93,6 +93,9 @@ static void open_pair(struct s2s_out *o)
         o->verdict.method = METHOD_DIALBACK;
     stream_authenticated(o->stream);
     s2s_out_enter(o, S2S_OUT_OPEN);
+    o->endpoint = NULL;
+    dialer_free(o->dialer); /* nothing is left to try */
+    o->dialer = NULL;
     o->link.open = true;
     o->link.expires_s = o->verdict.method == METHOD_PKIX ? o->verdict.cert_not_after : 0;
     counter_add_to(loop_counters(o->site->loop), OPENED_S2S_OUT, o->verdict.method, 1);

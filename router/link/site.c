@@ -159,6 +159,7 @@ static void check_link(struct site *s, struct link *l, int64_t now_s)
 
     if (!l->open)
         return;
+    l->ops->rest(l);
     if (l->expires_s && now_s >= l->expires_s) {
         l->expires_s = 0;
         l->ops->close(l, FAULT_CERT_EXPIRED);

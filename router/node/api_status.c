@@ -135,6 +135,7 @@ static json_t *memory(struct api *a, const struct metrics *m)
     json_put_count(o, "process_bytes", m->resident_bytes);
     json_put_count(o, "stanzas_bytes", m->held_bytes);
     json_put_count(o, "tls_bytes", m->sum.tls_bytes);
+    json_put_count(o, "parser_bytes", m->sum.parser_bytes);
     json_put_count(o, "limit_bytes", node_memory(a->node)->limit_bytes);
     return o;
 }

@@ -240,12 +240,15 @@ static void put_state(struct byteq *out, const char *state)
 
 static void put_memory(struct byteq *out, const struct metrics *m)
 {
-    put_head(out, "memory_bytes", "gauge",
-             "Memory, by owner: the resident process; of it stanzas held, queues, TLS sessions.");
+    put_head(
+        out, "memory_bytes", "gauge",
+        "Memory, by owner: the resident process; of it stanzas held, queues, TLS sessions, XML "
+        "parsers.");
     put(out, "fedrouter_memory_bytes{owner=\"process\"} %" PRIu64 "\n", m->resident_bytes);
     put(out, "fedrouter_memory_bytes{owner=\"stanzas\"} %" PRIu64 "\n", m->held_bytes);
     put(out, "fedrouter_memory_bytes{owner=\"queues\"} %" PRIu64 "\n", m->sum.queue_bytes);
     put(out, "fedrouter_memory_bytes{owner=\"tls\"} %" PRIu64 "\n", m->sum.tls_bytes);
+    put(out, "fedrouter_memory_bytes{owner=\"parsers\"} %" PRIu64 "\n", m->sum.parser_bytes);
 }
 
 /* The embedded table: one member, whose right to write never ends. */

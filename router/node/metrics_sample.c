@@ -57,6 +57,7 @@ static void count_links(struct site *s, struct metrics_part *p)
         l->ops->describe(l, &row);
         p->links[l->kind][link_state(l, &row)]++;
         p->tls_bytes += row.tls_bytes;
+        p->parser_bytes += row.parser_bytes;
         if (l->ops->walk_pairs)
             l->ops->walk_pairs(l, count_in_pair, p);
     }
@@ -137,6 +138,7 @@ static void add_part(struct metrics_part *sum, const struct metrics_part *p)
     if (p->queue_oldest_ms > sum->queue_oldest_ms)
         sum->queue_oldest_ms = p->queue_oldest_ms;
     sum->tls_bytes += p->tls_bytes;
+    sum->parser_bytes += p->parser_bytes;
     sum->undone_count += p->undone_count;
     for (size_t i = 0; i < p->components.count; i++)
         metrics_domains_add(&sum->components, slice_from(p->components.list[i].name),

@@ -290,9 +290,23 @@ void stream_authenticated(struct stream *s)
         return;
     s->state = STREAM_OPEN;
     timer_stop(&s->deadline);
+    if (stream_tls(s))
+        tls_forget_peer(stream_tls(s));
     xml_set_limits(s->xml, &s->o.limits);
+    xml_rest(s->xml);
     if (s->o.keepalive_ms)
         timer_start(&s->keepalive, s->o.keepalive_ms);
+}
+
+void stream_rest(struct stream *s)
+{
+    uint64_t last_ms = s->last_input_ms > s->last_output_ms ? s->last_input_ms : s->last_output_ms;
+
+    if (s->state != STREAM_OPEN || s->rested_ms > last_ms ||
+        loop_now_ms(s->loop) - last_ms < STREAM_REST_MS)
+        return;
+    s->rested_ms = loop_now_ms(s->loop);
+    xml_rest(s->xml);
 }
 
 void stream_extend_deadline(struct stream *s, uint64_t ms)
@@ -539,6 +553,11 @@ void stream_note_stanza(struct stream *s)
 uint64_t stream_bytes_in(const struct stream *s)
 {
     return s->bytes_in;
+}
+
+size_t stream_parser_bytes(const struct stream *s)
+{
+    return xml_memory(s->xml);
 }
 
 /* --- words --- */

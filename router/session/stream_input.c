@@ -167,10 +167,12 @@ static void take_item(struct stream *s, const struct xml_item *item)
     }
 }
 
-/* Until all is taken, or what follows belongs to somebody else. */
+/* Until all is taken, or what follows belongs to somebody else. Headers and elements are few once
+ * a stream is open: the parser made for them goes at once, and most streams never need another. */
 static void feed(struct stream *s, struct slice bytes)
 {
     struct xml_item item;
+    bool formal = false;
 
     xml_feed(s->xml, bytes);
     do {
@@ -178,7 +180,10 @@ static void feed(struct stream *s, struct slice bytes)
         take_item(s, &item);
         if (s->restart_asked || s->discard_input || s->state == STREAM_FLUSHING)
             return;
+        formal |= item.kind == XML_HEADER || item.kind == XML_ELEMENT;
     } while (item.kind != XML_MORE);
+    if (formal && s->state == STREAM_OPEN)
+        xml_rest(s->xml);
 }
 
 /* After SASL the peer may have sent its new header in the same packet: the rest of the chunk
