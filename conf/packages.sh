@@ -10,7 +10,8 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config
 TEST_PACKAGES="libcmocka-dev liblua5.1-0-dev clang llvm
   python3 python3-pytest python3-slixmpp python3-dnspython python3-yaml
   openssl iproute2 iptables nftables procps util-linux
-  prosody lua-unbound lua-event ejabberd unbound nsd python3-cryptography"
+  prosody lua-unbound lua-event ejabberd unbound nsd python3-cryptography
+  redis-server redis-sentinel redis-tools"
 
 packages_missing() {
   for package in "$@"; do
