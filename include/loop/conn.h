@@ -40,6 +40,9 @@ struct conn_handler {
 
 enum err conn_dial(struct loop *l, const struct addr *to, const struct addr *local,
                    const struct conn_handler *h, void *arg, struct conn **ret_conn) MUST_USE;
+/* To a service of this machine; conn_peer then has no family. */
+enum err conn_dial_unix(struct loop *l, const char *path, const struct conn_handler *h, void *arg,
+                        struct conn **ret_conn) MUST_USE;
 /* Takes `fd`, also on failure. `peer`: who it is (the PROXY header's word may differ from the
  * socket's). `first`: bytes already read from it (PROXY header's remainder), may be empty. */
 enum err conn_adopt(struct loop *l, int fd, const struct addr *peer, struct slice first,

@@ -22,6 +22,10 @@ struct sock_handler {
 /* Non-blocking connect. `local` may be NULL. An immediate failure is returned. */
 enum err sock_dial(struct loop *l, const struct addr *to, const struct addr *local,
                    const struct sock_handler *h, void *arg, struct sock **ret_sock) MUST_USE;
+/* The same to a Unix socket; ERR_LIMIT: `path` is too long for one. (The invented world has none:
+ * ERR_UNSUPPORTED.) */
+enum err sock_dial_unix(struct loop *l, const char *path, const struct sock_handler *h, void *arg,
+                        struct sock **ret_sock) MUST_USE;
 /* Takes an accepted descriptor (listener, or handed over by another loop). */
 enum err sock_adopt(struct loop *l, int fd, const struct sock_handler *h, void *arg,
                     struct sock **ret_sock) MUST_USE;

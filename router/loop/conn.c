@@ -388,6 +388,20 @@ enum err conn_dial(struct loop *l, const struct addr *to, const struct addr *loc
     return OK;
 }
 
+enum err conn_dial_unix(struct loop *l, const char *path, const struct conn_handler *h, void *arg,
+                        struct conn **ret_conn)
+{
+    struct conn *c = make(l, h, arg);
+    enum err e = sock_dial_unix(l, path, &sock_handler, c, &c->sock);
+
+    if (e) {
+        destroy(c);
+        return e;
+    }
+    *ret_conn = c;
+    return OK;
+}
+
 enum err conn_adopt(struct loop *l, int fd, const struct addr *peer, struct slice first,
                     const struct conn_handler *h, void *arg, struct conn **ret_conn)
 {

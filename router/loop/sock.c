@@ -7,6 +7,7 @@
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct sock {
@@ -123,11 +124,25 @@ static enum err start_connect(int fd, const struct addr *to, const struct addr *
     return OK;
 }
 
+/* Takes `fd`. */
+static enum err await_connect(struct loop *l, int fd, const struct sock_handler *h, void *arg,
+                              struct sock **ret_sock)
+{
+    struct sock *s;
+    enum err e = sock_adopt(l, fd, h, arg, &s);
+
+    if (e)
+        return e;
+    s->dialing = true;
+    arm(s);
+    *ret_sock = s;
+    return OK;
+}
+
 enum err sock_dial(struct loop *l, const struct addr *to, const struct addr *local,
                    const struct sock_handler *h, void *arg, struct sock **ret_sock)
 {
     int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sock *s;
     enum err e;
 
     if (fd < 0)
@@ -137,13 +152,28 @@ enum err sock_dial(struct loop *l, const struct addr *to, const struct addr *loc
         close(fd);
         return e;
     }
-    e = sock_adopt(l, fd, h, arg, &s);
-    if (e)
+    return await_connect(l, fd, h, arg, ret_sock);
+}
+
+/* A Unix socket connects at once or not at all: EAGAIN says that its queue is full. */
+enum err sock_dial_unix(struct loop *l, const char *path, const struct sock_handler *h, void *arg,
+                        struct sock **ret_sock)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (!slice_to_cstr(slice_from(path), to.sun_path, sizeof(to.sun_path)))
+        return ERR_LIMIT;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (connect(fd, (const struct sockaddr *)&to, sizeof(to))) {
+        enum err e = errno == EAGAIN ? ERR_REFUSED : err_from_errno(errno);
+
+        close(fd);
         return e;
-    s->dialing = true;
-    arm(s);
-    *ret_sock = s;
-    return OK;
+    }
+    return await_connect(l, fd, h, arg, ret_sock);
 }
 
 void sock_want(struct sock *s, bool read, bool write)
@@ -214,6 +244,10 @@ void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer)
     (void)getsockname(s->fd, &ret_local->sa, &size); /* zeroes: family unspecified */
     size = sizeof(*ret_peer);
     (void)getpeername(s->fd, &ret_peer->sa, &size);
+    if (ret_peer->sa.sa_family == AF_UNIX) { /* paths are no addresses */
+        memset(ret_local, 0, sizeof(*ret_local));
+        memset(ret_peer, 0, sizeof(*ret_peer));
+    }
 }
 
 static void on_closed(uv_handle_t *poll)

@@ -93,6 +93,12 @@ enum err sock_dial(struct loop *l, const struct addr *to, const struct addr *loc
     return OK;
 }
 
+enum err sock_dial_unix(struct loop *l, const char *path, const struct sock_handler *h, void *arg,
+                        struct sock **ret_sock)
+{
+    return ERR_UNSUPPORTED;
+}
+
 enum err sock_adopt(struct loop *l, int fd, const struct sock_handler *h, void *arg,
                     struct sock **ret_sock)
 {
