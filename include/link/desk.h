@@ -1,6 +1,7 @@
 /* link/desk.h - the steward's services as a worker sees them: names, claims, components.
  *
- * Two halves. The *desk* lives on the steward's loop with the resolver and the store; each worker
+ * Two halves. The *desk* lives on the steward's loop with the resolver, the store and the list of
+ * components; each worker
  * holds a *counter seat* (struct seat) and asks by message; answers come back by message to the
  * asking loop. A cancelled question is answered into the void.
  */
@@ -9,6 +10,7 @@
 
 #include "loop/hop.h"
 #include "route/policy.h"
+#include "session/instances.h"
 #include "session/resolver.h"
 #include "session/store.h"
 
@@ -20,7 +22,7 @@ struct ask; /* a question under way; the asker may cancel it until its answer co
 
 typedef void seat_resolved_fn(void *arg, struct resolution *res); /* borrowed */
 typedef void seat_claimed_fn(void *arg, const struct store_claim *claim);
-typedef void seat_joined_fn(void *arg, enum store_join outcome);
+typedef void seat_joined_fn(void *arg, enum instances_join outcome);
 
 /* `rule`: its targets replace DNS when it has some (SRV-11). `domain` in normal form; address
  * literals are not looked up (SRV-12). */
@@ -41,7 +43,7 @@ void ask_cancel(struct ask *a);
 /* --- steward side --- */
 
 struct desk_events {
-    struct store_events store;
+    struct instances_events instances;
     void (*peer_alive)(void *arg, struct slice remote);
     void (*settle_address)(void *arg, const struct addr *peer);
 };

@@ -122,13 +122,13 @@ static void leave(struct component *c)
         seat_leave(c->site->seat, c->instance_id);
 }
 
-static void on_joined(void *arg, enum store_join outcome)
+static void on_joined(void *arg, enum instances_join outcome)
 {
     struct component *c = arg;
     char addr[ADDR_TEXT_MAX];
 
     c->ask = NULL;
-    if (outcome == STORE_CONFLICT) {
+    if (outcome == INSTANCE_CONFLICT) {
         stream_fail(c->stream, FAULT_COMPONENT_CONFLICT);
         return;
     }

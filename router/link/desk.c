@@ -7,6 +7,7 @@ struct desk {
     struct hop *hop;
     struct resolver *resolver;
     struct store *store;
+    struct instances *instances;
     const struct desk_events *events;
     void *arg;
 };
@@ -43,7 +44,7 @@ struct ask {
     struct resolution *answer;
     struct store_claim claim;
     enum connections rule;
-    enum store_join outcome;
+    enum instances_join outcome;
     uint64_t number; /* token or instance id */
     struct addr addr;
 };
@@ -179,22 +180,45 @@ static void do_resolve(struct desk *d, struct ask *a)
     resolver_ask(d->resolver, slice_from(ascii), on_resolved, a);
 }
 
-static void on_claimed(void *arg, const struct store_claim *claim)
+/* A claim that is lost, or must wait, is not granted; its row's name is the store's. */
+static void on_claimed(void *arg, const struct store_answer *answer)
 {
     struct ask *a = arg;
 
-    a->claim = *claim;
+    if (answer && answer->word == STORE_OK)
+        a->claim = answer->rows[0];
+    a->claim.node = slice_none();
     counter_add(loop_counters(a->desk->loop),
-                claim->granted ? COUNTER_CLAIMS_OK : COUNTER_CLAIMS_REFUSED, 1);
+                a->claim.granted ? COUNTER_CLAIMS_OK : COUNTER_CLAIMS_REFUSED, 1);
     send_back(a);
 }
 
-static void on_joined(void *arg, enum store_join outcome)
+static void on_joined(void *arg, enum instances_join outcome)
 {
     struct ask *a = arg;
 
     a->outcome = outcome;
     send_back(a);
+}
+
+static struct store_pair pair_of(const struct ask *a)
+{
+    return (struct store_pair){
+        .local = slice_from(a->name), .remote = slice_from(a->other), .token = a->number};
+}
+
+static void do_claim(struct desk *d, struct ask *a)
+{
+    struct store_pair p = pair_of(a);
+
+    store_claim(d->store, store_as(d->store), &p, 1, on_claimed, a);
+}
+
+static void do_release(struct desk *d, const struct ask *a)
+{
+    struct store_pair p = pair_of(a);
+
+    store_release(d->store, store_as(d->store), &p, 1, NULL, NULL);
 }
 
 static void deliver_ask(struct hop_msg *m, void *arg)
@@ -207,16 +231,17 @@ static void deliver_ask(struct hop_msg *m, void *arg)
         do_resolve(d, a);
         return;
     case ASK_CLAIM:
-        store_claim(d->store, slice_from(a->name), slice_from(a->other), on_claimed, a);
+        do_claim(d, a);
         return;
     case ASK_JOIN:
-        store_join(d->store, slice_from(a->name), a->rule, a->number, a->seat->index, on_joined, a);
+        instances_join(d->instances, slice_from(a->name), a->rule, a->number, a->seat->index,
+                       on_joined, a);
         return;
     case ASK_RELEASE:
-        store_release(d->store, slice_from(a->name), slice_from(a->other), a->number);
+        do_release(d, a);
         break;
     case ASK_LEAVE:
-        store_leave(d->store, a->number);
+        instances_leave(d->instances, a->number);
         break;
     case ASK_ALIVE:
         d->events->peer_alive(d->arg, slice_from(a->name));
@@ -334,7 +359,8 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
     d->arg = arg;
     d->hop = hop_open(steward, d);
     d->resolver = resolver_new(steward, o);
-    d->store = store_memory_new(steward, &events->store, arg);
+    d->store = store_memory_new(steward, "", NULL, NULL);
+    d->instances = instances_new(steward, &events->instances, arg);
     return d;
 }
 
@@ -343,6 +369,7 @@ void desk_close(struct desk *d)
     resolver_free(d->resolver);
     hop_close(d->hop);
     store_free(d->store);
+    instances_free(d->instances);
     mem_free(d);
 }
 

@@ -137,7 +137,7 @@ static void on_settle(void *arg, const struct addr *peer)
 }
 
 static const struct desk_events desk_events = {
-    .store = {on_joined, on_left, on_replaced},
+    .instances = {on_joined, on_left, on_replaced},
     .peer_alive = on_alive,
     .settle_address = on_settle,
 };

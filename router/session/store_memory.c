@@ -1,205 +1,312 @@
-/* session/store_memory.c - the embedded table: one member, rows in maps, answers posted. */
-#include "session/store.h"
+/* session/store_memory.c - the embedded table: one member, rows in a map, answers posted.
+ *
+ * What the scripts do for many, done for one: incarnations of its name rise, and rows of an
+ * earlier one are free. */
+#include "session/store_private.h"
 
+#include "base/mem.h"
 #include "route/router.h"
+
+#include <stdio.h>
 
 struct row {
     char *key; /* "local remote" */
+    uint64_t incarnation;
     uint64_t token;
 };
 
-struct instance {
-    struct list node;
-    char *pattern;
-    uint64_t id;
-    unsigned worker;
-};
-
-/* An answer on its way. */
+/* An answer, or a notice, on its way. */
 struct answer {
     struct list node;
-    struct store_claim claim;
-    enum store_join joined;
-    store_claim_fn *claim_done;
-    store_join_fn *join_done;
+    store_renewed_fn *renewed;
+    store_done_fn *done;
     void *arg;
+    struct store_renewal renewal;
+    struct store_member member;
+    struct store_answer answer;
+    struct store_claim *rows;
+    char *notice;
+    bool opened;
 };
 
-struct store {
-    struct loop *loop;
-    const struct store_events *events;
-    void *arg;
+struct store_memory {
+    struct store store;
+    char *node;
     struct map pairs;
-    struct list instances;
-    uint64_t incarnation;
+    struct store_member self;
+    bool listed;
+    uint64_t gone; /* highest incarnation that left */
+    uint64_t version;
     uint64_t last_token;
     struct list answers;
     struct task answer_task;
 };
 
+static struct store_memory *memory_of(struct store *s)
+{
+    return LIST_ENTRY(s, struct store_memory, store);
+}
+
+/* --- answers --------------------------------------------------------------------------------- */
+
+static void answer_free(struct answer *a)
+{
+    mem_free(a->rows);
+    mem_free(a->notice);
+    mem_free(a);
+}
+
+static void tell_answer(struct store *s, struct answer *a)
+{
+    if (a->renewed)
+        a->renewed(a->arg, &a->renewal);
+    else if (a->done)
+        a->done(a->arg, &a->answer);
+    else if (a->opened && s->events->opened)
+        s->events->opened(s->arg, s->state.connection);
+    else if (a->notice && s->events->notice)
+        s->events->notice(s->arg, slice_from(a->notice));
+}
+
 static void run_answers(struct task *t)
 {
-    struct store *s = LIST_ENTRY(t, struct store, answer_task);
+    struct store_memory *m = LIST_ENTRY(t, struct store_memory, answer_task);
     struct answer *a;
 
-    while ((a = LIST_FIRST(&s->answers, struct answer, node))) {
+    while ((a = LIST_FIRST(&m->answers, struct answer, node))) {
         list_remove(&a->node);
-        if (a->claim_done)
-            a->claim_done(a->arg, &a->claim);
-        else
-            a->join_done(a->arg, a->joined);
-        mem_free(a);
+        tell_answer(&m->store, a);
+        answer_free(a);
     }
 }
 
-struct store *store_memory_new(struct loop *l, const struct store_events *events, void *arg)
-{
-    struct store *s = MEM_NEW(struct store);
-    uint64_t seed[2];
-
-    random_fill(loop_random(l), seed, sizeof(seed));
-    s->loop = l;
-    s->events = events;
-    s->arg = arg;
-    s->incarnation = loop_wall_us(l);
-    map_init(&s->pairs, seed);
-    list_init(&s->instances);
-    list_init(&s->answers);
-    task_init(&s->answer_task, run_answers);
-    return s;
-}
-
-static void instance_free(struct instance *i)
-{
-    list_remove(&i->node);
-    mem_free(i->pattern);
-    mem_free(i);
-}
-
-void store_free(struct store *s)
-{
-    size_t pos = 0;
-    struct row *r;
-
-    task_cancel(&s->answer_task);
-    LIST_WALK(node, &s->answers)
-    mem_free(LIST_ENTRY(node, struct answer, node));
-    LIST_WALK(node, &s->instances)
-    instance_free(LIST_ENTRY(node, struct instance, node));
-    while ((r = map_next(&s->pairs, &pos))) {
-        mem_free(r->key);
-        mem_free(r);
-    }
-    map_fini(&s->pairs);
-    mem_free(s);
-}
-
-static struct answer *answer_new(struct store *s, void *arg)
+static struct answer *answer_new(struct store_memory *m, store_done_fn *done, void *arg)
 {
     struct answer *a = MEM_NEW(struct answer);
 
+    a->done = done;
     a->arg = arg;
-    list_push(&s->answers, &a->node);
-    loop_post(s->loop, &s->answer_task);
+    list_push(&m->answers, &a->node);
+    loop_post(m->store.loop, &m->answer_task);
     return a;
 }
 
-void store_claim(struct store *s, struct slice local, struct slice remote, store_claim_fn *done,
-                 void *arg)
-{
-    char buf[PORT_KEY_BYTES_MAX];
-    struct slice key = slice_make(buf, router_pair_key(local, remote, buf));
-    struct row *r = map_find(&s->pairs, key);
-    struct answer *a = answer_new(s, arg);
+/* --- the list -------------------------------------------------------------------------------- */
 
-    if (!r) {
-        r = MEM_NEW(struct row);
-        r->key = mem_strndup(key);
-        map_add(&s->pairs, slice_from(r->key), r);
-    }
-    r->token = ++s->last_token;
-    a->claim_done = done;
-    a->claim = (struct store_claim){true, r->token, s->incarnation};
+static void join(struct store_memory *m, uint64_t incarnation)
+{
+    if (m->listed)
+        m->gone = m->self.incarnation;
+    m->listed = true;
+    m->self = (struct store_member){
+        .node = slice_from(m->node), .incarnation = incarnation, .joined = ++m->version};
 }
 
-void store_release(struct store *s, struct slice local, struct slice remote, uint64_t token)
+static enum store_outcome renewal_outcome(const struct store_memory *m, const struct store_renew *r)
 {
-    char buf[PORT_KEY_BYTES_MAX];
-    struct slice key = slice_make(buf, router_pair_key(local, remote, buf));
-    struct row *r = map_find(&s->pairs, key);
+    bool known = m->listed && m->self.incarnation == r->incarnation;
 
-    if (!r || r->token != token)
+    if (r->incarnation <= m->gone || (m->listed && r->incarnation < m->self.incarnation))
+        return STORE_BURIED;
+    return known || r->mode == STORE_NEW || r->mode == STORE_SETTLE ? STORE_RENEWED : STORE_FALLEN;
+}
+
+static void renew(struct store *s, const struct store_renew *r, store_renewed_fn *done, void *arg)
+{
+    struct store_memory *m = memory_of(s);
+    struct answer *a = answer_new(m, NULL, arg);
+    enum store_outcome outcome = renewal_outcome(m, r);
+
+    a->renewed = done;
+    a->renewal.outcome = outcome;
+    a->renewal.sent_boot_ms = loop_boot_ms(s->loop);
+    if (outcome == STORE_BURIED)
+        a->renewal.incarnation = m->listed ? m->self.incarnation : m->gone;
+    if (outcome != STORE_RENEWED)
         return;
-    map_remove(&s->pairs, key);
+    if (!m->listed || m->self.incarnation != r->incarnation)
+        join(m, r->incarnation);
+    m->self.count++;
+    m->self.ack = r->epoch == s->as.epoch ? r->ack : 0;
+    s->as.incarnation = r->incarnation;
+    a->member = m->self;
+    a->renewal = (struct store_renewal){.outcome = STORE_RENEWED,
+                                        .epoch = s->as.epoch,
+                                        .version = m->version,
+                                        .settled = true,
+                                        .members = &a->member,
+                                        .member_count = 1,
+                                        .sent_boot_ms = a->renewal.sent_boot_ms};
+}
+
+static enum store_word word_for(const struct store_memory *m, struct store_as as)
+{
+    if (!m->listed || as.incarnation != m->self.incarnation)
+        return STORE_OUT;
+    return as.epoch == m->store.as.epoch ? STORE_OK : STORE_WAIT;
+}
+
+/* Nobody else is on the list. */
+static void bury(struct store *s, struct store_as as, struct slice node, uint64_t incarnation,
+                 uint64_t count, store_done_fn *done, void *arg)
+{
+    struct store_memory *m = memory_of(s);
+    enum store_word word = word_for(m, as);
+
+    answer_new(m, done, arg)->answer.word = word ? word : STORE_NO;
+}
+
+static void bye(struct store *s, struct store_as as, store_done_fn *done, void *arg)
+{
+    struct store_memory *m = memory_of(s);
+    struct answer *a = answer_new(m, done, arg);
+
+    if (!m->listed || as.incarnation != m->self.incarnation) {
+        a->answer.word = STORE_OUT;
+        return;
+    }
+    m->listed = false;
+    m->gone = as.incarnation;
+    a->answer.number = ++m->version;
+}
+
+/* --- pairs ----------------------------------------------------------------------------------- */
+
+static void row_free(struct row *r)
+{
     mem_free(r->key);
     mem_free(r);
 }
 
-size_t store_pair_count(const struct store *s)
+static struct row *row_new(struct store_memory *m, struct slice key)
 {
-    return map_count(&s->pairs);
+    struct row *r = MEM_NEW(struct row);
+
+    r->key = mem_strndup(key);
+    map_add(&m->pairs, slice_from(r->key), r);
+    return r;
 }
 
-static struct instance *find_pattern(struct store *s, struct slice pattern)
+/* A row that is not ours now was an earlier incarnation's: free. */
+static void take(struct store_memory *m, enum store_batch what, const struct store_pair *p,
+                 struct slice key, struct store_claim *ret_claim)
 {
-    LIST_WALK(node, &s->instances)
-    {
-        struct instance *i = LIST_ENTRY(node, struct instance, node);
+    struct row *r = map_find(&m->pairs, key);
+    bool keep = what == STORE_ASSERT && r && r->incarnation == m->self.incarnation;
 
-        if (slice_is(pattern, i->pattern))
-            return i;
-    }
-    return NULL;
+    if (!r)
+        r = row_new(m, key);
+    if (!keep)
+        r->token = what == STORE_ASSERT && p->token ? p->token : ++m->last_token;
+    r->incarnation = m->self.incarnation;
+    *ret_claim = (struct store_claim){true, slice_from(m->node), r->incarnation, r->token};
 }
 
-static void replace_all(struct store *s, struct slice pattern)
+static uint64_t let_go(struct store_memory *m, const struct store_pair *p, struct slice key)
 {
-    struct instance *i;
+    struct row *r = map_find(&m->pairs, key);
 
-    while ((i = find_pattern(s, pattern))) {
-        s->events->left(s->arg, i->id);
-        s->events->replaced(s->arg, i->id, i->worker);
-        instance_free(i);
-    }
+    if (!r || r->token != p->token || r->incarnation != m->self.incarnation)
+        return 0;
+    map_remove(&m->pairs, key);
+    row_free(r);
+    return 1;
 }
 
-static void add_instance(struct store *s, struct slice pattern, uint64_t id, unsigned worker)
+static void batch(struct store *s, enum store_batch what, struct store_as as,
+                  const struct store_pair *pairs, size_t count, store_done_fn *done, void *arg)
 {
-    struct instance *i = MEM_NEW(struct instance);
+    struct store_memory *m = memory_of(s);
+    struct answer *a = answer_new(m, done, arg);
+    char buf[PORT_KEY_BYTES_MAX];
 
-    i->pattern = mem_strndup(pattern);
-    i->id = id;
-    i->worker = worker;
-    list_push(&s->instances, &i->node);
-    s->events->joined(s->arg, pattern, id, worker);
-}
-
-void store_join(struct store *s, struct slice pattern, enum connections rule, uint64_t id,
-                unsigned worker, store_join_fn *done, void *arg)
-{
-    struct answer *a = answer_new(s, arg);
-
-    a->join_done = done;
-    a->joined = STORE_JOINED;
-    if (rule == CONNECTIONS_REFUSE && find_pattern(s, pattern)) {
-        a->joined = STORE_CONFLICT;
+    a->answer.word = word_for(m, as);
+    if (a->answer.word)
         return;
+    if (what != STORE_RELEASE) {
+        a->rows = mem_array(count, sizeof(*a->rows));
+        a->answer.rows = a->rows;
+        a->answer.row_count = count;
     }
-    if (rule == CONNECTIONS_REPLACE)
-        replace_all(s, pattern);
-    add_instance(s, pattern, id, worker);
+    for (size_t i = 0; i < count; i++) {
+        struct slice key = slice_make(buf, router_pair_key(pairs[i].local, pairs[i].remote, buf));
+
+        if (what == STORE_RELEASE)
+            a->answer.number += let_go(m, &pairs[i], key);
+        else
+            take(m, what, &pairs[i], key, &a->rows[i]);
+    }
 }
 
-void store_leave(struct store *s, uint64_t id)
+static void sweep(struct store *s, struct store_as as, store_done_fn *done, void *arg)
 {
-    LIST_WALK(node, &s->instances)
-    {
-        struct instance *i = LIST_ENTRY(node, struct instance, node);
+    struct store_memory *m = memory_of(s);
+    struct answer *a = answer_new(m, done, arg);
+    struct row *r;
+    size_t pos = 0;
 
-        if (i->id != id)
+    a->answer.word = word_for(m, as);
+    while (!a->answer.word && (r = map_next(&m->pairs, &pos))) {
+        if (r->incarnation == m->self.incarnation)
             continue;
-        s->events->left(s->arg, id);
-        instance_free(i);
-        return;
+        map_remove(&m->pairs, slice_from(r->key));
+        row_free(r);
+        a->answer.number++;
     }
+}
+
+/* --- the rest -------------------------------------------------------------------------------- */
+
+/* Nobody but this node could read them. */
+static void put(struct store *s, enum store_table table, struct slice key, struct slice text)
+{
+}
+
+static void tell(struct store *s, struct slice text)
+{
+    answer_new(memory_of(s), NULL, NULL)->notice = mem_strndup(text);
+}
+
+static size_t pair_count(const struct store *s)
+{
+    return map_count(&LIST_ENTRY(s, const struct store_memory, store)->pairs);
+}
+
+static void memory_free(struct store *s)
+{
+    struct store_memory *m = memory_of(s);
+    struct row *r;
+    size_t pos = 0;
+
+    task_cancel(&m->answer_task);
+    LIST_WALK(node, &m->answers)
+    answer_free(LIST_ENTRY(node, struct answer, node));
+    while ((r = map_next(&m->pairs, &pos)))
+        row_free(r);
+    map_fini(&m->pairs);
+    mem_free(m->node);
+    mem_free(m);
+}
+
+static const struct store_kind kind = {renew, batch, bury,       bye,        sweep,
+                                       put,   tell,  pair_count, memory_free};
+
+struct store *store_memory_new(struct loop *l, const char *node, const struct store_events *events,
+                               void *arg)
+{
+    struct store_memory *m = MEM_NEW(struct store_memory);
+    uint64_t seed[2];
+
+    store_init(&m->store, &kind, l, events, arg);
+    random_fill(loop_random(l), seed, sizeof(seed));
+    map_init(&m->pairs, seed);
+    list_init(&m->answers);
+    task_init(&m->answer_task, run_answers);
+    m->node = mem_strdup(node);
+    m->store.as = (struct store_as){loop_wall_us(l), 1};
+    m->store.state = (struct store_state){
+        .kind = "memory", .open = true, .up = true, .connection = 1, .place = "this process"};
+    join(m, m->store.as.incarnation);
+    answer_new(m, NULL, NULL)->opened = true;
+    return &m->store;
 }
