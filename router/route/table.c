@@ -1,5 +1,7 @@
 #include "route/table.h"
 
+#include "route/rendezvous.h"
+
 void table_init(struct table *t, const uint64_t seed[2], const struct outq_ops *held_ops,
                 const struct outq_limits *limits)
 {
@@ -172,24 +174,22 @@ void table_leave(struct table *t, uint64_t id, uint64_t now_ms)
         i->leaving = e->unsettled = true;
 }
 
-/* Rendezvous: each instance draws a number from the key, the highest has it. `after`: as things
- * will be once settled; else as they were before. */
+/* The instance that has the key by rendezvous. `after`: as things will be once settled; else as
+ * they were before. */
 static struct table_instance *highest(struct table_entry *e, struct slice key, bool after)
 {
-    static const uint64_t seed[2] = {0x6665647261757465u, 0x72656e64657a766fu};
     struct table_instance *best = NULL;
     uint64_t best_draw = 0;
-    uint64_t h = siphash(seed, key);
+    uint64_t h = rendezvous_hash(key);
 
     LIST_WALK(node, &e->instances)
     {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
-        uint64_t pair[2] = {h, i->id};
         uint64_t draw;
 
         if (after ? i->leaving : i->joining)
             continue;
-        draw = siphash(seed, slice_make((const char *)pair, sizeof(pair)));
+        draw = rendezvous_draw(h, i->id);
         if (!best || draw > best_draw) {
             best = i;
             best_draw = draw;
