@@ -38,6 +38,9 @@ enum err sock_write(struct sock *s, struct slice bytes, size_t *ret_n) MUST_USE;
 uint64_t sock_unacked(struct sock *s);
 /* Bytes the kernel holds for us and we have not read (SIOCINQ). */
 uint64_t sock_unread(struct sock *s);
+/* Why it broke (a reset came, the peer's machine is silent), which no event tells while reading is
+ * not wanted; OK: it did not. Told once. */
+enum err sock_broken(struct sock *s);
 void sock_shutdown_write(struct sock *s); /* FIN */
 void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer);
 /* Lets go of the descriptor without closing it: another loop adopts it. As sock_close else. */

@@ -81,10 +81,21 @@ void conn_watch(struct conn *c)
         timer_start(&p->sweep, SWEEP_MS);
 }
 
+/* The peer's process ended and is gone: its kernel answers what we still had to say by a reset, and
+ * nobody reads any more, to hear of it. */
+static void notice_reset(struct conn *c)
+{
+    enum err e = c->life == CONN_ALIVE && c->input_ended ? sock_broken(c->sock) : OK;
+
+    if (e)
+        conn_die(c, e);
+}
+
 static void look_at(struct conn *c)
 {
     list_remove(&c->watched);
     conn_count_acks(c);
+    notice_reset(c);
     if (c->gated)
         loop_defer(c->loop, &c->flush);
     conn_close_if_done(c);

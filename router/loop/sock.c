@@ -37,16 +37,21 @@ static void arm(struct sock *s)
         uv_poll_stop(&s->poll);
 }
 
-static void end_dial(struct sock *s)
+enum err sock_broken(struct sock *s)
 {
     int err_no = 0;
     socklen_t size = sizeof(err_no);
 
-    s->dialing = false;
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err_no, &size))
         err_no = errno;
+    return err_from_errno(err_no);
+}
+
+static void end_dial(struct sock *s)
+{
+    s->dialing = false;
     arm(s);
-    s->handler->connected(s->arg, err_from_errno(err_no));
+    s->handler->connected(s->arg, sock_broken(s));
 }
 
 static void tell(struct sock *s, int events)

@@ -335,6 +335,12 @@ static bool do_shutdown(struct actor *a, struct slice rest, uint64_t max_ms)
     return true;
 }
 
+static bool do_quit(struct actor *a, struct slice rest, uint64_t max_ms)
+{
+    peer_quit(a->peer);
+    return true;
+}
+
 static bool do_stop(struct actor *a, struct slice rest, uint64_t max_ms)
 {
     peer_stop_reading(a->peer, true);
@@ -516,6 +522,7 @@ static const struct {
     {"close", do_close},
     {"abort", do_abort},
     {"shutdown", do_shutdown},
+    {"quit", do_quit},
     {"stop", do_stop},
     {"go", do_go},
     {"restart", do_restart},

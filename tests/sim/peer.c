@@ -473,6 +473,15 @@ void peer_finish(struct peer *p)
     stir(p);
 }
 
+void peer_quit(struct peer *p)
+{
+    note(p, "=", "our process ends");
+    if (!p->tcp)
+        return;
+    write_out(p);
+    close_tcp(p, false);
+}
+
 void peer_reset(struct peer *p)
 {
     note(p, "=", "we send RST");

@@ -50,6 +50,7 @@ bool peer_wait_end(struct peer *p, uint64_t max_ms);
 void peer_stop_reading(struct peer *p, bool stop);
 void peer_shutdown(struct peer *p); /* FIN; reading goes on */
 void peer_finish(struct peer *p);   /* close_notify, if TLS, and FIN; gone when they end, too */
+void peer_quit(struct peer *p);     /* its process is gone: FIN, and RST to what still comes */
 void peer_reset(struct peer *p);    /* RST */
 const char *peer_name(const struct peer *p);
 /* Written by us and not acknowledged by the other kernel. */

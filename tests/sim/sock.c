@@ -138,6 +138,11 @@ uint64_t sock_unread(struct sock *s)
     return s->tcp ? tcp_unread(s->tcp) : 0;
 }
 
+enum err sock_broken(struct sock *s)
+{
+    return s->tcp ? tcp_error(s->tcp) : ERR_RESET;
+}
+
 void sock_shutdown_write(struct sock *s)
 {
     if (s->tcp)

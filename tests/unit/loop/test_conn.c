@@ -805,6 +805,24 @@ TEST(conn, last_words_arrive_though_the_peer_still_talks)
     close_stage();
 }
 
+/* A reset that answers what we wrote last wakes nobody: nothing is read any more. */
+TEST(conn, last_words_to_a_process_that_is_gone_are_its_end)
+{
+    int raw;
+
+    open_stage();
+    raw = dial_raw();
+    adopt_b(slice_none());
+    close(raw);
+    run_until(b_ended);
+    conn_write(b.conn, SLICE("anybody there?"));
+    conn_finish(b.conn);
+    run_until(b_closed);
+    CHECK_EQ(b.why, ERR_RESET);
+    CHECK_EQ(b.last_acked, 0);
+    close_stage();
+}
+
 /* No write will tell a reader: his own events must, after the bytes. */
 TEST(conn, resumed_reader_of_a_dead_peer_gets_all_and_the_end)
 {
@@ -1059,6 +1077,7 @@ int main(int argc, char **argv)
         TEST_OF(conn, bytes_of_a_dead_peer_are_delivered_before_closed),
         TEST_OF(conn, resumed_reader_of_a_dead_peer_gets_all_and_the_end),
         TEST_OF(conn, last_words_arrive_though_the_peer_still_talks),
+        TEST_OF(conn, last_words_to_a_process_that_is_gone_are_its_end),
         TEST_OF(conn, bytes_the_peer_never_acknowledged_are_not_counted),
         TEST_OF(conn, nothing_is_written_past_the_deadline),
         TEST_OF(conn, discarded_output_never_reaches_the_peer),
