@@ -218,10 +218,10 @@ static void on_deadline(struct timer *t)
     bool given_up = o->give_up_ms && loop_now_ms(o->site->loop) >= o->give_up_ms;
     char text[160];
 
-    if (unheard(o) && !given_up) {
-        stream_abort(o->stream, ERR_TIMEOUT); /* `closed` goes on to the next endpoint */
-        return;
-    }
+    if (o->state == S2S_OUT_SECURE || (unheard(o) && !given_up))
+        stream_abort(o->stream, ERR_TIMEOUT);
+    if (unheard(o) && !given_up)
+        return; /* `closed` goes on to the next endpoint */
     snprintf(text, sizeof(text), "timed out: %s", states[o->state].text);
     s2s_out_fail(o, late_why(o->state), text);
 }

@@ -244,8 +244,15 @@ void stream_hang_up(struct stream *s, bool end_tag)
     conn_finish(s->conn);
 }
 
+static void count_late(const struct stream *s)
+{
+    counter_add(loop_counters(s->loop), COUNTER_TLS_TIMEOUT, 1);
+}
+
 void stream_abort(struct stream *s, enum err why)
 {
+    if (in_handshake(s) && why == ERR_TIMEOUT && s->state != STREAM_FLUSHING)
+        count_late(s);
     if (s->end.transport == OK)
         s->end.transport = why;
     s->state = STREAM_FLUSHING;
@@ -321,7 +328,7 @@ void stream_extend_deadline(struct stream *s, uint64_t ms)
 
 static void handshake_late(struct stream *s)
 {
-    counter_add(loop_counters(s->loop), COUNTER_TLS_TIMEOUT, 1);
+    count_late(s);
     s->end.transport = ERR_TIMEOUT;
     s->state = STREAM_FLUSHING;
     conn_close(s->conn);
