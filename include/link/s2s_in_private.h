@@ -82,7 +82,8 @@ void s2s_in_dialback(struct s2s_in *in, const struct dialback *d);
 void s2s_in_drop_check(struct in_pair *p);
 /* Keys that came so far are for an id that does not count any more. */
 void s2s_in_forget_pending(struct s2s_in *in);
-/* Policy changed its mind while the key is being checked. */
-void s2s_in_refuse_pending(struct in_pair *p);
+/* The answer does not matter any more: an error with that condition. */
+void s2s_in_refuse_pending(struct in_pair *p, const char *condition);
+void s2s_in_on_late(void *arg);
 
 #endif

@@ -49,6 +49,8 @@ struct stream_handler {
     void (*flushed)(void *arg, uint64_t mark);
     void (*acked)(void *arg, uint64_t mark);
     void (*drained)(void *arg);
+    /* The time for the negotiation is over: an error follows, what is owed may be said before. */
+    void (*late)(void *arg);
     /* The peer's end tag or error came, or ours went out: nothing new is to be written; what is
      * to be reclaimed can be. Once; `closed` follows. */
     void (*ending)(void *arg);

@@ -247,6 +247,7 @@ static const struct stream_handler stream_handler = {
     .element = s2s_in_on_element,
     .stanza = on_stanza,
     .too_big = on_too_big,
+    .late = s2s_in_on_late,
     .ending = on_ending,
     .closed = on_closed,
 };
@@ -311,7 +312,7 @@ void s2s_in_configure(struct link *l)
         if (p->valid)
             s2s_in_pair_free(p);
         else
-            s2s_in_refuse_pending(p);
+            s2s_in_refuse_pending(p, "forbidden");
     }
     if (in->valid_count < valid_count)
         stream_fail(in->stream, FAULT_CONFIG_CHANGED);

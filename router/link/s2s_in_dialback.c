@@ -125,7 +125,9 @@ static void verify(struct s2s_in *in, struct slice from, struct slice to, struct
         return;
     }
     start_check(s2s_in_pair_new(in, from, to), key);
-    if (!in->extended) /* once: an endless row of keys buys no endless stay */
+    /* Once: a key that comes in the negotiation's own time has the question's in full, and an
+     * endless row of keys buys no endless stay. */
+    if (!in->extended)
         stream_extend_deadline(in->stream, in->site->settings->dialback_ms);
     in->extended = true;
 }
@@ -140,10 +142,22 @@ void s2s_in_forget_pending(struct s2s_in *in)
             s2s_in_pair_free(p);
 }
 
-void s2s_in_refuse_pending(struct in_pair *p)
+void s2s_in_refuse_pending(struct in_pair *p, const char *condition)
 {
-    answer(p->in, p->from, p->to, DIALBACK_ERROR, "forbidden");
+    answer(p->in, p->from, p->to, DIALBACK_ERROR, condition);
     s2s_in_pair_free(p);
+}
+
+/* DB-20: a key that came late in the negotiation, whose authority is silent so far. */
+void s2s_in_on_late(void *arg)
+{
+    struct s2s_in *in = arg;
+    struct in_pair *p;
+    size_t pos = 0;
+
+    while ((p = map_next(&in->pairs, &pos)))
+        if (p->check)
+            s2s_in_refuse_pending(p, "remote-server-timeout");
 }
 
 static void take_key(struct s2s_in *in, struct slice from, struct slice to, struct slice key)

@@ -345,6 +345,13 @@ static void close_late(struct stream *s)
         conn_reset(s->conn);
 }
 
+static void negotiation_late(struct stream *s)
+{
+    if (s->h->late)
+        s->h->late(s->arg);
+    stream_fail_and_tell(s, FAULT_PREAUTH_TIME);
+}
+
 static void on_deadline(struct timer *t)
 {
     struct stream *s = LIST_ENTRY(t, struct stream, deadline);
@@ -354,7 +361,7 @@ static void on_deadline(struct timer *t)
     else if (in_handshake(s))
         handshake_late(s);
     else
-        stream_fail_and_tell(s, FAULT_PREAUTH_TIME);
+        negotiation_late(s);
 }
 
 /* LIVE-01: a space on a stream that said nothing for so long. */
