@@ -7,6 +7,7 @@
 #define LINK_SITE_H
 
 #include "link/desk.h"
+#include "link/owner.h"
 #include "link/settings.h"
 #include "loop/timer.h"
 #include "base/backoff.h"
@@ -79,6 +80,7 @@ struct link_row {
 
 struct pair;
 struct lanes;
+struct mesh;
 
 struct site {
     struct loop *loop;
@@ -87,6 +89,7 @@ struct site {
     struct router router;
     struct seat *seat;
     struct lanes *lanes;
+    struct mesh *mesh; /* the connections to other nodes that live here; NULL: one node */
     struct list links;
     size_t link_count;
     _Atomic uint64_t inbound_count; /* of them, inbound streams */
@@ -116,6 +119,7 @@ struct site_options {
     const uint64_t *id_secret;
     _Atomic uint64_t *next_id;
     struct mem_budget *memory;
+    struct owner_view owners; /* ops NULL: one node, every pair is ours */
 };
 
 void site_init(struct site *s, const struct site_options *o);

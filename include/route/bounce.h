@@ -15,6 +15,8 @@ enum bounce {
 };
 
 const char *bounce_word(enum bounce b);
+/* LINK_LOST for a word that this release does not know. */
+enum bounce bounce_of_word(struct slice word);
 const char *bounce_condition(enum bounce b);
 const char *bounce_text(enum bounce b);
 

@@ -2,8 +2,10 @@
  *
  * Pure; both ends. The ingress (tx) keeps every stanza until DONE tells its fate: it alone counts
  * and bounces. The owner (rx) reports fates in order, as runs, once a turn, together with the
- * window it grants and whether its port is open and moving. The carrier delivers in order
- * (link/lanes within a process).
+ * window it grants and whether its port is open and moving. The carrier delivers in order: loop/hop
+ * within a process, which never breaks (link/lanes), or a connection to another node, which does
+ * (link/mesh): then the lane is suspended, and goes on over the next connection where the owner
+ * says, or comes back to be routed anew.
  */
 #ifndef ROUTE_LANE_H
 #define ROUTE_LANE_H
@@ -43,14 +45,19 @@ struct lane_tx_ops {
 struct lane_tx {
     const struct lane_tx_ops *ops;
     const struct outq_limits *limits;
+    struct list back;   /* given back, until nothing is under way any more */
     struct list undone; /* sent, then held, in order: custody_node */
     struct list held;   /* no credit yet */
+    size_t back_count;
     size_t undone_count;
     size_t held_count;
-    size_t bytes; /* cost of both */
+    size_t bytes; /* cost of all three */
     size_t flight_bytes;
     size_t window_bytes;
     uint64_t next_seq;
+    uint32_t generation; /* numbers begin anew with each */
+    bool bound;          /* the carrier takes stanzas */
+    bool whole;          /* a pair's: see lane_tx_renew */
     bool open;
     bool moving;
     struct gate gate;
@@ -64,15 +71,33 @@ void lane_tx_fini(struct lane_tx *tx);
 /* As outq_put: takes the caller's reference over unless it refuses. */
 enum outq_put lane_tx_put(struct lane_tx *tx, struct stanza *s);
 void lane_tx_report(struct lane_tx *tx, const struct lane_report *report, uint64_t now_ms);
-/* Held ones over age are bounced; those sent are the owner's to expire. */
+/* Held ones over age are bounced; those sent are the owner's to expire. Only where no carrier
+ * brings its word they end here, at twice the age: by then the owner has decided. */
 void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms);
 static inline size_t lane_tx_count(const struct lane_tx *tx)
 {
-    return tx->undone_count + tx->held_count;
+    return tx->back_count + tx->undone_count + tx->held_count;
 }
+
+/* The carrier broke, or there is none yet: everything waits. */
+void lane_tx_suspend(struct lane_tx *tx);
+/* There is one, and nothing of this generation was sent yet. */
+void lane_tx_bind(struct lane_tx *tx);
+/* There is another one, and the owner has all before `expected`: the rest is sent again. False:
+ * the two ends do not agree; renew. */
+bool lane_tx_resume(struct lane_tx *tx, uint64_t expected) MUST_USE;
+/* The owner, or what it had, is gone: everything comes back (FATE_RETURNED), in order, and a new
+ * generation begins. A pair's stanzas always come back together, also where the owner gives them
+ * back one by one: a later one must not be routed before an earlier one. */
+void lane_tx_renew(struct lane_tx *tx);
+/* What waits ends; `all`: also what was sent (the process ends). */
+void lane_tx_flush(struct lane_tx *tx, bool all, enum bounce why);
+/* All fates up to here are known. */
+uint64_t lane_tx_done(const struct lane_tx *tx);
 
 /* --- owner side --- */
 struct lane_rx {
+    bool foreign;                      /* its stanzas are copies that only this process counts */
     struct outq *port;                 /* or NULL: the port is gone */
     struct list at_port;               /* in a list of the port's, for open/lost */
     void (*dirty)(struct lane_rx *rx); /* something to report: called once until taken */

@@ -29,6 +29,9 @@ struct router_ops {
     /* The lane to a port on another worker, created if need be. */
     struct lane_tx *(*lane)(void *arg, unsigned worker, struct slice port_key);
     uint64_t (*now_ms)(void *arg);
+    /* The lane of a pair that is another node's, or nobody's yet; NULL: it is ours. The op itself
+     * may be NULL: one node. */
+    struct lane_tx *(*away)(void *arg, struct slice port_key);
 };
 
 struct router {
@@ -77,7 +80,8 @@ void router_settle(struct router *r, struct stanza *s, enum fate fate, enum boun
 void router_join(struct router *r, struct slice pattern, uint64_t id, unsigned worker);
 void router_leave(struct router *r, uint64_t id);
 
-unsigned router_pair_worker(const struct router *r, struct slice local, struct slice remote);
+/* Which worker a pair, or another node, lives on. */
+unsigned router_key_worker(const struct router *r, struct slice key);
 size_t router_pair_key(struct slice local, struct slice remote, char *buf);
 size_t router_instance_key(uint64_t id, char *buf);
 

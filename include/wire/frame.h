@@ -260,7 +260,8 @@ const char *frame_name(enum frame_type t);
  * must say the same. */
 #define FRAME_PREFACE_MAX (9 + FRAME_NAME_MAX)
 size_t frame_preface_write(struct slice node, char out[FRAME_PREFACE_MAX]);
-/* ERR_AGAIN: more is needed, *ret_used bytes at least. OK: `ret_node` points into `bytes`. */
+/* ERR_AGAIN: more is needed, *ret_used bytes at least. OK: `ret_node`, letters, digits and ".-_",
+ * points into `bytes`. */
 enum err frame_preface_parse(struct slice bytes, struct slice *ret_node, size_t *ret_used) MUST_USE;
 
 #endif

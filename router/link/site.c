@@ -302,6 +302,7 @@ void site_bounce_all(struct site *s, enum bounce why)
     s->bouncing = true;
     router_flush_held(&s->router, why);
     pairs_bounce(s, why);
+    lanes_bounce(s->lanes, false, why);
     each_link(s, read_rest);
 }
 
@@ -322,6 +323,7 @@ void site_shutdown(struct site *s)
 
 void site_abort(struct site *s)
 {
+    lanes_bounce(s->lanes, true, BOUNCE_DRAIN);
     give_up(s);
     each_link(s, abort_link);
 }
@@ -348,7 +350,44 @@ static uint64_t op_now(void *arg)
     return loop_now_ms(((struct site *)arg)->loop);
 }
 
-static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now};
+static struct lane_tx *op_away(void *arg, struct slice port_key)
+{
+    return lanes_away(((struct site *)arg)->lanes, port_key);
+}
+
+static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now, op_away};
+
+/* --- lanes --- */
+
+static struct outq *port_of(void *arg, struct slice key)
+{
+    size_t space = slice_find(key, ' ');
+    uint64_t id;
+
+    if (key.ptr[0] != '#')
+        return pair_queue(arg, slice_sub(key, 0, space), slice_from_offset(key, space + 1));
+    if (key.len != 1 + sizeof(id))
+        return NULL;
+    memcpy(&id, key.ptr + 1, sizeof(id));
+    return component_queue(arg, id);
+}
+
+static void wake(void *arg)
+{
+    site_wake(arg);
+}
+
+static struct lanes *open_lanes(struct site *s, const struct owner_view *owners)
+{
+    struct lanes_options o = {.loop = s->loop,
+                              .router = &s->router,
+                              .port = port_of,
+                              .wake = wake,
+                              .arg = s,
+                              .owners = *owners};
+
+    return lanes_open(&o);
+}
 
 /* --- life --- */
 
@@ -378,7 +417,7 @@ void site_init(struct site *s, const struct site_options *o)
     router_configure(&s->router, &o->settings->queue, o->settings->rules,
                      o->settings->component_count);
     s->seat = seat_open(o->desk, o->loop, o->worker);
-    s->lanes = lanes_open(s);
+    s->lanes = open_lanes(s, &o->owners);
 }
 
 void site_connect(struct site *s, struct hop *const *lane_hops)

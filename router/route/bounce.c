@@ -20,6 +20,14 @@ const char *bounce_word(enum bounce b)
     return rows[b].word;
 }
 
+enum bounce bounce_of_word(struct slice word)
+{
+    for (unsigned b = 0; b < BOUNCE_MAX; b++)
+        if (slice_is(word, rows[b].word))
+            return (enum bounce)b;
+    return BOUNCE_LINK_LOST;
+}
+
 const char *bounce_condition(enum bounce b)
 {
     assert((unsigned)b < BOUNCE_MAX);

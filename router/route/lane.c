@@ -10,6 +10,9 @@ void lane_tx_init(struct lane_tx *tx, const struct lane_tx_ops *ops,
     tx->limits = limits;
     tx->window_bytes = LANE_FIRST_BYTES;
     tx->next_seq = 1;
+    tx->generation = 1;
+    tx->bound = true;
+    list_init(&tx->back);
     list_init(&tx->undone);
     list_init(&tx->held);
     list_init(&tx->active);
@@ -38,6 +41,8 @@ static bool has_room(const struct lane_tx *tx)
 /* Whatever the window, one stanza may always travel: a big one must not wait for ever. */
 static bool has_credit(const struct lane_tx *tx, size_t cost)
 {
+    if (!tx->bound || tx->back_count)
+        return false;
     return tx->undone_count == 0 || tx->flight_bytes + cost <= tx->window_bytes;
 }
 
@@ -82,6 +87,14 @@ static void send_held(struct lane_tx *tx)
     }
 }
 
+/* A pair's: none is routed anew before all are back. */
+static void keep_back(struct lane_tx *tx, struct stanza *s, size_t cost)
+{
+    list_push(&tx->back, &s->custody_node);
+    tx->back_count++;
+    tx->bytes += cost;
+}
+
 static void finish_run(struct lane_tx *tx, const struct lane_run *run)
 {
     struct slice detail = run->detail ? bytes_slice(run->detail) : slice_none();
@@ -95,7 +108,30 @@ static void finish_run(struct lane_tx *tx, const struct lane_run *run)
         tx->undone_count--;
         tx->flight_bytes -= cost;
         tx->bytes -= cost;
-        tx->ops->fate(tx, s, run->fate, run->why, detail);
+        if (tx->whole && run->fate == FATE_RETURNED)
+            keep_back(tx, s, cost);
+        else
+            tx->ops->fate(tx, s, run->fate, run->why, detail);
+    }
+}
+
+/* They may come into this lane again. */
+static void give_back(struct lane_tx *tx)
+{
+    struct list all;
+    struct stanza *s;
+
+    list_init(&all);
+    list_append_all(&all, &tx->back);
+    list_append_all(&all, &tx->undone);
+    list_append_all(&all, &tx->held);
+    tx->back_count = tx->undone_count = tx->held_count = 0;
+    tx->bytes = tx->flight_bytes = 0;
+    tx->open = tx->moving = false;
+    gate_open(&tx->gate);
+    while ((s = LIST_FIRST(&all, struct stanza, custody_node))) {
+        list_remove(&s->custody_node);
+        tx->ops->fate(tx, s, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
     }
 }
 
@@ -106,10 +142,24 @@ void lane_tx_report(struct lane_tx *tx, const struct lane_report *report, uint64
     tx->moving = report->moving;
     for (size_t i = 0; i < report->count; i++)
         finish_run(tx, &report->runs[i]);
+    if (tx->back_count && !tx->undone_count)
+        give_back(tx);
     send_held(tx);
     if (has_room(tx) || !tx->open)
         gate_open(&tx->gate);
     tx->idle_since_ms = now_ms;
+}
+
+static void drop_first_undone(struct lane_tx *tx, enum bounce why)
+{
+    struct stanza *s = LIST_FIRST(&tx->undone, struct stanza, custody_node);
+    size_t cost = stanza_cost(s);
+
+    list_remove(&s->custody_node);
+    tx->undone_count--;
+    tx->flight_bytes -= cost;
+    tx->bytes -= cost;
+    tx->ops->fate(tx, s, FATE_BOUNCED, why, slice_none());
 }
 
 void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
@@ -125,8 +175,71 @@ void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
         tx->bytes -= stanza_cost(s);
         tx->ops->fate(tx, s, FATE_BOUNCED, BOUNCE_AGE, slice_none());
     }
+    while (!tx->bound && (s = LIST_FIRST(&tx->undone, struct stanza, custody_node)) &&
+           now_ms - s->accepted_ms > 2 * tx->limits->age_ms)
+        drop_first_undone(tx, BOUNCE_AGE);
     if (has_room(tx))
         gate_open(&tx->gate);
+}
+
+uint64_t lane_tx_done(const struct lane_tx *tx)
+{
+    const struct stanza *s = LIST_FIRST(&tx->undone, const struct stanza, custody_node);
+
+    return (s ? s->lane_seq : tx->next_seq) - 1;
+}
+
+void lane_tx_suspend(struct lane_tx *tx)
+{
+    tx->bound = tx->open = tx->moving = false;
+    gate_open(&tx->gate); /* a lane that is not open refuses, it does not hold its sources */
+}
+
+void lane_tx_bind(struct lane_tx *tx)
+{
+    assert(tx->undone_count == 0);
+    tx->bound = true;
+    send_held(tx);
+}
+
+bool lane_tx_resume(struct lane_tx *tx, uint64_t expected)
+{
+    if (expected <= lane_tx_done(tx) || expected > tx->next_seq)
+        return false;
+    tx->bound = true;
+    LIST_WALK(node, &tx->undone)
+    {
+        struct stanza *s = LIST_ENTRY(node, struct stanza, custody_node);
+
+        if (s->lane_seq >= expected)
+            tx->ops->send(tx, s);
+    }
+    send_held(tx);
+    return true;
+}
+
+void lane_tx_renew(struct lane_tx *tx)
+{
+    tx->generation++;
+    tx->next_seq = 1;
+    tx->window_bytes = LANE_FIRST_BYTES;
+    give_back(tx);
+}
+
+void lane_tx_flush(struct lane_tx *tx, bool all, enum bounce why)
+{
+    size_t held = tx->held_count; /* only those here now */
+
+    while (all && tx->undone_count)
+        drop_first_undone(tx, why);
+    for (; held; held--) {
+        struct stanza *s = LIST_FIRST(&tx->held, struct stanza, custody_node);
+
+        list_remove(&s->custody_node);
+        tx->held_count--;
+        tx->bytes -= stanza_cost(s);
+        tx->ops->fate(tx, s, FATE_BOUNCED, why, slice_none());
+    }
 }
 
 /* --- owner side --- */

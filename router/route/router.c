@@ -89,11 +89,8 @@ static void into_queue(struct router *r, struct outq *q, struct stanza *s, struc
     }
 }
 
-static void into_lane(struct router *r, unsigned worker, struct slice key, struct stanza *s,
-                      struct source *source)
+static void into_lane(struct router *r, struct lane_tx *tx, struct stanza *s, struct source *source)
 {
-    struct lane_tx *tx = r->ops->lane(r->arg, worker, key);
-
     switch (lane_tx_put(tx, s)) {
     case OUTQ_FULL:
         if (source)
@@ -123,27 +120,22 @@ size_t router_instance_key(uint64_t id, char *buf)
     return 1 + sizeof(id);
 }
 
-unsigned router_pair_worker(const struct router *r, struct slice local, struct slice remote)
+unsigned router_key_worker(const struct router *r, struct slice key)
 {
-    char key[PORT_KEY_BYTES_MAX];
-
-    if (r->worker_count == 1)
-        return 0;
-    return (unsigned)(siphash(r->seed, slice_make(key, router_pair_key(local, remote, key))) %
-                      r->worker_count);
+    return r->worker_count == 1 ? 0 : (unsigned)(siphash(r->seed, key) % r->worker_count);
 }
 
 static void to_remote(struct router *r, struct stanza *s, struct source *source)
 {
     char key[PORT_KEY_BYTES_MAX];
-    unsigned worker = router_pair_worker(r, s->from_domain, s->to_domain);
+    struct slice k = slice_make(key, router_pair_key(s->from_domain, s->to_domain, key));
+    unsigned worker = router_key_worker(r, k);
+    struct lane_tx *tx = r->ops->away ? r->ops->away(r->arg, k) : NULL;
 
-    if (worker == r->worker) {
+    if (!tx && worker == r->worker)
         into_queue(r, r->ops->pair(r->arg, s->from_domain, s->to_domain), s, source);
-        return;
-    }
-    into_lane(r, worker, slice_make(key, router_pair_key(s->from_domain, s->to_domain, key)), s,
-              source);
+    else
+        into_lane(r, tx ? tx : r->ops->lane(r->arg, worker, k), s, source);
 }
 
 static void to_instance(struct router *r, struct table_instance *i, struct stanza *s,
@@ -155,7 +147,9 @@ static void to_instance(struct router *r, struct table_instance *i, struct stanz
     s->instance = i;
     i->given++;
     if (i->worker != r->worker) {
-        into_lane(r, i->worker, slice_make(key, router_instance_key(i->id, key)), s, source);
+        into_lane(r,
+                  r->ops->lane(r->arg, i->worker, slice_make(key, router_instance_key(i->id, key))),
+                  s, source);
         return;
     }
     q = r->ops->instance(r->arg, i->id);
@@ -289,6 +283,8 @@ void router_fate(struct router *r, struct stanza *s, enum fate fate, enum bounce
         router_settle(r, s, fate, why, detail);
         return;
     }
+    if (rx->foreign)
+        mem_discharge(r->memory, stanza_cost(s));
     lane_rx_fate(rx, s->lane_seq, stanza_cost(s), fate, why, detail);
     stanza_unref(s);
 }

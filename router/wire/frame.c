@@ -285,6 +285,27 @@ static bool sound_address(const struct frame_addresses *a)
     return true;
 }
 
+/* node.name: letters, digits, ".", "-", "_". */
+static bool sound_name(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '.' || c == '-' || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static bool sound_members(const struct frame_member *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!sound_name(m[i].node))
+            return false;
+    return true;
+}
+
 static bool sound_digest(struct slice d)
 {
     return d.len == 0 || d.len == FRAME_DIGEST_LEN;
@@ -316,7 +337,7 @@ static bool is_sound(const struct frame *f)
 {
     switch (f->type) {
     case FRAME_HELLO:
-        return f->hello.version_least <= f->hello.version_most &&
+        return f->hello.version_least <= f->hello.version_most && sound_name(f->hello.node) &&
                sound_digest(f->hello.dialback_digest) && sound_digest(f->hello.components_digest) &&
                sound_digest(f->hello.peers_digest) &&
                (!f->hello.rest.len || f->hello.version_most > FRAME_VERSION_MOST);
@@ -324,8 +345,15 @@ static bool is_sound(const struct frame *f)
         return f->data.seq > f->data.done && f->data.wire.len > 0;
     case FRAME_DONE:
         return sound_runs(&f->done);
+    case FRAME_REFUSE:
+        return sound_name(f->refuse.node);
     case FRAME_CREDIT:
         return f->credit.expected > 0;
+    case FRAME_BYE:
+        return sound_members(f->bye.holds_for, f->bye.holds_for_count);
+    case FRAME_BURIED:
+    case FRAME_FORGET:
+        return sound_name(f->gone.who.node);
     case FRAME_PONG:
         return sound_flags(f->pong.not_mine);
     case FRAME_ADDRESSES:
@@ -472,5 +500,5 @@ enum err frame_preface_parse(struct slice bytes, struct slice *ret_node, size_t 
     if (bytes.len < *ret_used)
         return ERR_AGAIN;
     *ret_node = slice_sub(bytes, preface.len + 1, len);
-    return OK;
+    return sound_name(*ret_node) ? OK : ERR_SYNTAX;
 }

@@ -132,7 +132,7 @@ TEST(lane, tells_fates_in_order_though_they_come_in_any)
     for (int i = 0; i < 4; i++)
         CHECK_EQ(t.number[i], i);
     LIST_WALK(node, &t.wire)
-        stanza_unref(LIST_ENTRY(node, struct stanza, queue_node));
+    stanza_unref(LIST_ENTRY(node, struct stanza, queue_node));
     list_init(&t.wire);
     lane_tx_fini(&t.tx);
     lane_rx_fini(&t.rx);
@@ -205,9 +205,126 @@ TEST(lane, loses_and_doubles_nothing_in_any_order_of_events)
     }
 }
 
+static void settle_all(void)
+{
+    while (!list_empty(&t.wire))
+        settle_next(FATE_SENT);
+}
+
+/* The carrier breaks: what was on it is gone. */
+static void lose_wire(void)
+{
+    struct stanza *s;
+
+    while ((s = LIST_FIRST(&t.wire, struct stanza, queue_node))) {
+        list_remove(&s->queue_node);
+        stanza_unref(s);
+    }
+}
+
+TEST(lane, a_suspended_one_goes_on_where_the_owner_says)
+{
+    set_up(100);
+    for (int i = 0; i < 6; i++)
+        put(i);
+    settle_next(FATE_SENT); /* 1 */
+    report();
+    settle_next(FATE_SENT); /* 2: arrived, its report does not */
+    lose_wire();            /* 3 to 6 */
+    lane_tx_suspend(&t.tx);
+    CHECK(!t.tx.open && !t.tx.moving);
+    put(6);
+    CHECK_EQ(t.sent, 6);
+    CHECK_EQ(lane_tx_done(&t.tx), 1);
+    CHECK(!lane_tx_resume(&t.tx, 1)); /* the owner forgot what it had settled */
+    CHECK(!lane_tx_resume(&t.tx, 8)); /* it has what was never sent */
+    CHECK(lane_tx_resume(&t.tx, 3));
+    CHECK_EQ(t.sent, 6 + 4 + 1);
+    settle_all();
+    report();
+    CHECK_EQ(t.fates, 7);
+    for (int i = 0; i < 7; i++)
+        CHECK_EQ(t.number[i], i);
+    tear_down();
+}
+
+TEST(lane, begins_anew_with_everything_in_order)
+{
+    set_up(100);
+    t.tx.window_bytes = 1500;
+    for (int i = 0; i < 8; i++)
+        put(i);
+    CHECK(t.tx.undone_count > 1 && t.tx.held_count > 1);
+    lose_wire();
+    lane_tx_suspend(&t.tx);
+    lane_tx_renew(&t.tx);
+    CHECK_EQ(t.fates, 8);
+    for (int i = 0; i < 8; i++)
+        CHECK(t.number[i] == i && t.fate[i] == FATE_RETURNED);
+    CHECK(t.tx.generation == 2 && t.tx.next_seq == 1 && t.tx.bytes == 0);
+    put(8);
+    CHECK_EQ(lane_tx_done(&t.tx), 0);
+    lane_rx_fini(&t.rx);
+    lane_rx_init(&t.rx, rx_dirty);
+    lane_tx_bind(&t.tx);
+    tear_down();
+    CHECK_EQ(t.fates, 9);
+}
+
+/* None is routed anew before all are back: a later one would overtake. */
+TEST(lane, a_pairs_stanzas_come_back_together)
+{
+    set_up(100);
+    t.tx.whole = true;
+    for (int i = 0; i < 4; i++)
+        put(i);
+    settle_next(FATE_SENT);
+    settle_next(FATE_RETURNED);
+    report();
+    CHECK_EQ(t.fates, 1);
+    put(4);
+    CHECK_EQ(t.sent, 4);
+    settle_next(FATE_RETURNED);
+    settle_next(FATE_RETURNED);
+    report();
+    CHECK_EQ(t.fates, 5);
+    for (int i = 0; i < 5; i++)
+        CHECK(t.number[i] == i && t.fate[i] == (i ? FATE_RETURNED : FATE_SENT));
+    CHECK_EQ(lane_tx_count(&t.tx), 0);
+    CHECK_EQ(t.tx.bytes, 0);
+    put(5); /* the same numbers go on: both ends are alive */
+    CHECK_EQ(t.sent, 5);
+    tear_down();
+    CHECK_EQ(t.fates, 6);
+}
+
+/* LIVE-04: without a carrier the ingress ends them itself, when the owner has decided long ago. */
+TEST(lane, what_was_sent_ends_at_twice_its_age_if_nobody_can_tell)
+{
+    set_up(100);
+    for (int i = 0; i < 3; i++)
+        put(i);
+    lose_wire();
+    lane_tx_expire(&t.tx, 1000000);
+    CHECK_EQ(t.fates, 0);
+    lane_tx_suspend(&t.tx);
+    lane_tx_expire(&t.tx, 2 * t.limits.age_ms);
+    CHECK_EQ(t.fates, 0);
+    lane_tx_expire(&t.tx, 2 * t.limits.age_ms + 1);
+    CHECK_EQ(t.fates, 3);
+    CHECK_EQ(t.fate[0], FATE_BOUNCED);
+    CHECK_EQ(lane_tx_done(&t.tx), 3);
+    lane_tx_fini(&t.tx);
+    lane_rx_fini(&t.rx);
+}
+
 TESTS(TEST_OF(lane, sends_what_its_credit_allows_and_the_rest_after_reports),
       TEST_OF(lane, tells_fates_in_order_though_they_come_in_any),
       TEST_OF(lane, widens_its_window_while_the_port_moves),
       TEST_OF(lane, refuses_beyond_its_bound_unless_open_and_moving),
       TEST_OF(lane, one_stanza_travels_whatever_the_window),
-      TEST_OF(lane, loses_and_doubles_nothing_in_any_order_of_events))
+      TEST_OF(lane, loses_and_doubles_nothing_in_any_order_of_events),
+      TEST_OF(lane, a_suspended_one_goes_on_where_the_owner_says),
+      TEST_OF(lane, begins_anew_with_everything_in_order),
+      TEST_OF(lane, a_pairs_stanzas_come_back_together),
+      TEST_OF(lane, what_was_sent_ends_at_twice_its_age_if_nobody_can_tell))

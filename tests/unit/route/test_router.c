@@ -113,7 +113,7 @@ static uint64_t op_now(void *arg)
     return t.now_ms;
 }
 
-static const struct router_ops ops = {op_pair, op_instance, NULL, op_now};
+static const struct router_ops ops = {op_pair, op_instance, NULL, op_now, NULL};
 
 static void set_up(enum connections connections)
 {

@@ -235,6 +235,8 @@ TEST(frame, preface_names_the_dialler)
     CHECK_EQ(frame_preface_parse(SLICE("FRMESH1\n\0"), &node, &used), ERR_SYNTAX);
     CHECK_EQ(frame_preface_parse(SLICE("FRMESH1\n\x41"), &node, &used), ERR_SYNTAX);
     CHECK_EQ(frame_preface_parse(SLICE("\x16\x03\x01"), &node, &used), ERR_SYNTAX); /* TLS */
+    CHECK_EQ(frame_preface_parse(SLICE("FRMESH1\n\3a\0b"), &node, &used), ERR_SYNTAX);
+    CHECK_EQ(frame_preface_parse(SLICE("FRMESH1\n\3a b"), &node, &used), ERR_SYNTAX);
 }
 
 TESTS(TEST_OF(frame, each_comes_back_as_it_was), TEST_OF(frame, tells_what_was_said),
