@@ -164,10 +164,17 @@ void conf_report_sort(struct conf_report *r);
 /* "FILE:LINE: [warning: ]TEXT", one line each. */
 void conf_report_print(const struct conf_report *r, FILE *out);
 
+/* What a certificate of ours says. */
+struct conf_tried {
+    int64_t not_after_s; /* since 1970 */
+    int64_t left_s;      /* until then; negative when past */
+    char names[256];     /* "example.org *.example.org", cut */
+};
+
 /* Loads a certificate of ours with its key, or (`chain` NULL) the trust file, as links will. On
  * failure `error` says which file, why, and what to do. */
 typedef enum err conf_try_fn(const char *chain, const char *key, const char *trust, char *error,
-                             size_t size, int64_t *ret_left_s);
+                             size_t size, struct conf_tried *ret_tried);
 
 /* Reads and checks `path` and the files it names (secrets are read, certificates and trust file
  * looked at). ERR_SYNTAX: errors are in the report; otherwise warnings may be. */

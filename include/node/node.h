@@ -59,7 +59,7 @@ uint64_t node_started_ms(const struct node *n);
 
 /* For conf_load_trying. */
 enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
-                           size_t size, int64_t *ret_left_s) MUST_USE;
+                           size_t size, struct conf_tried *ret_tried) MUST_USE;
 /* What links need of a configuration: loads certificates and trust store. `own_secret`: 32 random
  * bytes for when no dialback secret is configured. */
 enum err node_settings_make(const struct conf *conf, struct slice own_secret, char *error,

@@ -1,5 +1,7 @@
 #include "node/conf_reader.h"
 
+#include <time.h>
+
 /* Certificates, keys and trust file, tried as links will use them. */
 
 #define DAY_S 86400
@@ -17,39 +19,46 @@ static bool readable(const struct conf_reader *r, const char *path)
 }
 
 /* Not an error: the others go on, and dialback needs no valid certificate. */
-static void warn_of_expiry(struct conf_reader *r, const struct conf_certificate *c, int64_t left_s)
+static void warn_of_expiry(struct conf_reader *r, const struct conf_certificate *c,
+                           const struct conf_tried *tried)
 {
-    if (left_s <= 0)
+    time_t end = (time_t)tried->not_after_s;
+    char date[32] = "?";
+    struct tm tm;
+
+    if (gmtime_r(&end, &tm))
+        strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+    if (tried->left_s <= 0)
         conf_remark(r->report, CONF_WARNING, c->line,
-                    "tls.certificates: %s has expired (%lld days ago), most servers will refuse "
-                    "it; renew it",
-                    c->chain_file, (long long)(-left_s / DAY_S));
-    else if (left_s < EXPIRY_NEAR_DAYS * DAY_S)
+                    "tls.certificates: %s has expired (for %s, on %s, %lld days ago), most servers "
+                    "will refuse it; renew it",
+                    c->chain_file, tried->names, date, (long long)(-tried->left_s / DAY_S));
+    else if (tried->left_s < EXPIRY_NEAR_DAYS * DAY_S)
         conf_remark(r->report, CONF_WARNING, c->line,
-                    "tls.certificates: %s expires in %lld days; renew it", c->chain_file,
-                    (long long)(left_s / DAY_S));
+                    "tls.certificates: %s expires soon (for %s, on %s, in %lld days); renew it",
+                    c->chain_file, tried->names, date, (long long)(tried->left_s / DAY_S));
 }
 
 static void try_certificate(struct conf_reader *r, const struct conf_certificate *c)
 {
+    struct conf_tried tried;
     char error[768];
-    int64_t left_s;
 
     if (!readable(r, c->chain_file) || !readable(r, c->key_file))
         return;
-    if (r->source->try(c->chain_file, c->key_file, NULL, error, sizeof(error), &left_s))
+    if (r->source->try(c->chain_file, c->key_file, NULL, error, sizeof(error), &tried))
         conf_remark(r->report, CONF_ERROR, c->line, "tls.certificates: %s", error);
     else
-        warn_of_expiry(r, c, left_s);
+        warn_of_expiry(r, c, &tried);
 }
 
 static void try_trust(struct conf_reader *r)
 {
     const char *file = r->conf->tls.trust_file;
+    struct conf_tried tried;
     char error[768];
-    int64_t left_s;
 
-    if (readable(r, file) && r->source->try(NULL, NULL, file, error, sizeof(error), &left_s))
+    if (readable(r, file) && r->source->try(NULL, NULL, file, error, sizeof(error), &tried))
         conf_remark(r->report, CONF_ERROR, conf_line_of(r, "tls.trust_file"), "tls.trust_file: %s",
                     error);
 }

@@ -111,7 +111,7 @@ enum err node_settings_make(const struct conf *conf, struct slice own_secret, ch
 }
 
 enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
-                           size_t size, int64_t *ret_left_s)
+                           size_t size, struct conf_tried *ret_tried)
 {
     const struct tls_context_options o = {.chain_files = &chain,
                                           .key_files = &key,
@@ -123,7 +123,12 @@ enum err node_settings_try(const char *chain, const char *key, const char *trust
 
     if (e)
         return e;
-    *ret_left_s = tls_context_certs(context, &certs) ? certs[0].not_after - time(NULL) : 0;
+    memset(ret_tried, 0, sizeof(*ret_tried));
+    if (tls_context_certs(context, &certs)) {
+        ret_tried->not_after_s = certs[0].not_after;
+        ret_tried->left_s = certs[0].not_after - time(NULL);
+        snprintf(ret_tried->names, sizeof(ret_tried->names), "%s", certs[0].names);
+    }
     tls_context_unref(context);
     return OK;
 }

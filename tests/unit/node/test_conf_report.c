@@ -407,6 +407,45 @@ TEST(conf, is_silent_about_what_is_well)
     }
 }
 
+static int64_t days_left;
+
+static enum err say_days_left(const char *chain, const char *key, const char *trust, char *error,
+                              size_t size, struct conf_tried *ret_tried)
+{
+    *ret_tried = (struct conf_tried){1893456000, days_left * 86400, "example.org *.example.org"};
+    return OK;
+}
+
+TEST(conf, says_when_a_certificate_ends)
+{
+    static const struct {
+        int64_t days_left;
+        const char *said;
+    } cases[] = {
+        {-3, "test.yaml:1: warning: tls.certificates: /conf/tls/example.org.pem has expired (for "
+             "example.org *.example.org, on 2030-01-01, 3 days ago), most servers will refuse it; "
+             "renew it\n"},
+        {6, "test.yaml:1: warning: tls.certificates: /conf/tls/example.org.pem expires soon (for "
+            "example.org *.example.org, on 2030-01-01, in 6 days); renew it\n"},
+        {7, ""},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct conf_source source = world_source(MINIMAL);
+        struct conf *c;
+        size_t errors;
+        char *said;
+
+        source.try = say_days_left;
+        days_left = cases[i].days_left;
+        said = parse_said(&source, &errors, &c);
+        CHECK_STR(said, cases[i].said);
+        CHECK_EQ(errors, 0);
+        free(said);
+        conf_unref(c);
+    }
+}
+
 TEST(conf, reports_everything_wrong_in_order)
 {
     struct conf_source source =
@@ -638,7 +677,8 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, refuses_components_and_peers_that_make_no_sense),
       TEST_OF(conf, refuses_environment_that_is_not_there),
       TEST_OF(conf, refuses_what_is_not_yaml_with_its_line), TEST_OF(conf, warns_and_goes_on),
-      TEST_OF(conf, is_silent_about_what_is_well), TEST_OF(conf, reports_everything_wrong_in_order),
+      TEST_OF(conf, is_silent_about_what_is_well), TEST_OF(conf, says_when_a_certificate_ends),
+      TEST_OF(conf, reports_everything_wrong_in_order),
       TEST_OF(conf, keys_of_later_versions_are_known_and_refused),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
