@@ -105,10 +105,14 @@ static void join(struct store_memory *m, uint64_t incarnation)
 static enum store_outcome renewal_outcome(const struct store_memory *m, const struct store_renew *r)
 {
     bool known = m->listed && m->self.incarnation == r->incarnation;
+    bool newcomer = r->mode == STORE_NEW || r->mode == STORE_SETTLE;
+    bool now = r->epoch == m->store.as.epoch;
 
     if (r->incarnation <= m->gone || (m->listed && r->incarnation < m->self.incarnation))
         return STORE_BURIED;
-    return known || r->mode == STORE_NEW || r->mode == STORE_SETTLE ? STORE_RENEWED : STORE_FALLEN;
+    if ((r->mode == STORE_NONE && !now) || (!newcomer && now && !known))
+        return STORE_FALLEN;
+    return STORE_RENEWED;
 }
 
 static void renew(struct store *s, const struct store_renew *r, store_renewed_fn *done, void *arg)
