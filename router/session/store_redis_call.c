@@ -181,14 +181,17 @@ static void note_latency(struct redis_call *c)
 static void note_renewal(struct store_redis *s, const struct redis_call *c)
 {
     const struct store_renewal *r = &c->renewal;
+    struct store_as before = s->store.as;
+    struct store_as as = {c->as.incarnation, r->epoch};
 
-    s->store.as = (struct store_as){c->as.incarnation, r->epoch};
+    s->store.as = as;
     for (size_t i = 0; i < r->member_count; i++) {
         const struct store_member *m = &r->members[i];
 
         if (!slice_is(m->node, s->table.node))
             continue;
-        if (m->incarnation != s->self.incarnation || m->joined != s->self.joined)
+        if (as.incarnation != before.incarnation || as.epoch != before.epoch ||
+            m->joined != s->self.joined)
             redisrows_renew(&s->rows);
         s->listed = true;
         s->self = *m;

@@ -1,0 +1,771 @@
+/* session/store_redis against an invented Redis: every way in which one can be wrong, slow or
+ * broken; what is said of it, what is lost, and that it recovers. CLUST-02, CLUST-04. */
+#include "sim/bed.h"
+#include "sim/redisserver.h"
+#include "unit/test.h"
+
+#include "base/mem.h"
+#include "session/store_redis.h"
+
+struct rig {
+    struct bed bed;
+    struct world *w;
+    struct host *node;
+    struct loop *loop;
+    struct redisserver *redis;
+    struct redis_place places[4];
+    struct redis_place sentinels[4];
+    struct store_redis_options o;
+    struct store *s;
+    unsigned opened_count, broken_count;
+    char why[STORE_WHY_BYTES];
+    /* of calls */
+    unsigned sent_count, answered_count, lost_count;
+    struct store_renewal renewal;
+    enum store_word word;
+    bool granted;
+    uint64_t token, number;
+};
+
+#define REDIS "10.0.0.9:6379"
+
+static void on_opened(void *arg, uint64_t connection)
+{
+    struct rig *r = arg;
+
+    r->opened_count++;
+    CHECK_EQ(connection, r->opened_count);
+}
+
+static void on_broken(void *arg, const char *why)
+{
+    struct rig *r = arg;
+
+    r->broken_count++;
+    CHECK_EQ(r->sent_count, r->answered_count + r->lost_count); /* all lost, before */
+    snprintf(r->why, sizeof(r->why), "%s", why);
+}
+
+static const struct store_events events = {.opened = on_opened, .broken = on_broken};
+
+static void rig_init(struct rig *r, uint64_t seed)
+{
+    const char *problem;
+
+    memset(r, 0, sizeof(*r));
+    bed_init(&r->bed);
+    r->w = world_new(seed);
+    r->node = world_host(r->w, "node", "10.0.0.1");
+    world_use_host(r->w, r->node);
+    r->loop = loop_new(&r->bed.counters, &r->bed.sink);
+    r->redis = redisserver_open(world_host(r->w, "redis", "10.0.0.9"), REDIS);
+    CHECK_EQ(redis_url_parse(SLICE("redis://" REDIS), &r->places[0], &problem), OK);
+    r->o = (struct store_redis_options){.node = "a",
+                                        .addr = "10.0.0.1:5290",
+                                        .outage = "degrade",
+                                        .prefix = "fr",
+                                        .places = r->places,
+                                        .place_count = 1,
+                                        .sentinels = r->sentinels,
+                                        .master = "table",
+                                        .username = ""};
+}
+
+static void rig_start(struct rig *r)
+{
+    r->s = store_redis_new(r->loop, &r->o, &events, r);
+}
+
+static void rig_fini(struct rig *r)
+{
+    store_free(r->s);
+    world_advance(r->w, 100);
+    loop_free(r->loop);
+    world_free(r->w);
+    bed_fini(&r->bed);
+}
+
+static bool is_open(void *arg)
+{
+    return store_state(((struct rig *)arg)->s)->open;
+}
+
+static bool is_closed(void *arg)
+{
+    return !is_open(arg);
+}
+
+static void rig_open(struct rig *r, uint64_t seed)
+{
+    rig_init(r, seed);
+    rig_start(r);
+    CHECK(world_run_until(r->w, is_open, r, 1000));
+}
+
+/* Both words stand in what an operator reads. */
+static void check_why(struct rig *r, const char *one, const char *other)
+{
+    const char *why = store_state(r->s)->why;
+
+    CHECK(!store_state(r->s)->up);
+    CHECK_MSG(strstr(why, one) && strstr(why, other), "\"%s\" says neither \"%s\" nor \"%s\"", why,
+              one, other);
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+static void on_renewed(void *arg, const struct store_renewal *renewal)
+{
+    struct rig *r = arg;
+
+    r->answered_count += renewal != NULL;
+    r->lost_count += renewal == NULL;
+    if (renewal)
+        r->renewal = *renewal;
+}
+
+static void on_answer(void *arg, const struct store_answer *a)
+{
+    struct rig *r = arg;
+
+    r->answered_count += a != NULL;
+    r->lost_count += a == NULL;
+    if (!a)
+        return;
+    r->word = a->word;
+    r->number = a->number;
+    r->granted = a->row_count && a->rows[0].granted;
+    r->token = a->row_count ? a->rows[0].token : 0;
+}
+
+static void send_renewal(struct rig *r)
+{
+    struct store_renew renew = {.incarnation = 1000,
+                                .epoch = r->renewal.epoch,
+                                .ack = r->renewal.version,
+                                .mode = r->renewal.settled ? STORE_RIGHT
+                                        : r->renewal.epoch ? STORE_SETTLE
+                                                           : STORE_NEW};
+
+    r->sent_count++;
+    store_renew(r->s, &renew, on_renewed, r);
+}
+
+static void send_claim(struct rig *r)
+{
+    struct store_pair p = {.local = SLICE("a.example"), .remote = SLICE("b.example")};
+
+    r->sent_count++;
+    store_claim(r->s, store_as(r->s), &p, 1, on_answer, r);
+}
+
+static bool all_heard(void *arg)
+{
+    struct rig *r = arg;
+
+    return r->answered_count + r->lost_count == r->sent_count;
+}
+
+/* True: answered, not lost. */
+static bool renew(struct rig *r)
+{
+    unsigned lost = r->lost_count;
+
+    send_renewal(r);
+    CHECK(world_run_until(r->w, all_heard, r, 10000));
+    return r->lost_count == lost;
+}
+
+static bool claim(struct rig *r)
+{
+    unsigned lost = r->lost_count;
+
+    send_claim(r);
+    CHECK(world_run_until(r->w, all_heard, r, 10000));
+    return r->lost_count == lost;
+}
+
+static void enter(struct rig *r)
+{
+    CHECK(renew(r) && renew(r) && renew(r));
+    CHECK(r->renewal.outcome == STORE_RENEWED && r->renewal.settled);
+    CHECK(claim(r) && r->word == STORE_OK && r->granted);
+    CHECK(store_state(r->s)->up);
+}
+
+/* --- who is no use is not used --------------------------------------------------------------- */
+
+static void be_evicting(struct redishabit *h)
+{
+    h->policy = "allkeys-lru";
+}
+
+static void be_replica(struct redishabit *h)
+{
+    h->replica = true;
+}
+
+static void be_loading(struct redishabit *h)
+{
+    h->loading = true;
+}
+
+static void be_locked(struct redishabit *h)
+{
+    h->password = "other";
+}
+
+static void be_clustered(struct redishabit *h)
+{
+    h->cluster = true;
+}
+
+static void be_silent(struct redishabit *h)
+{
+    h->silent = true;
+}
+
+TEST(redis, says_why_it_will_not_use_a_server)
+{
+    static const struct {
+        void (*be)(struct redishabit *h);
+        const char *password;
+        const char *one, *other;
+    } cases[] = {
+        {be_evicting, "", "10.0.0.9:6379", "noeviction"},
+        {be_replica, "", "replica", "sentinels"},
+        {be_loading, "", "loading", "wait"},
+        {be_locked, "", "NOAUTH", "password_file"},
+        {be_locked, "mine", "WRONGPASS", "password_file"},
+        {be_clustered, "", "Redis Cluster", "wait_replicas"},
+        {be_silent, "", "no answer", "10.0.0.9:6379"},
+    };
+    struct rig r;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rig_init(&r, i + 1);
+        cases[i].be(redisserver_habit(r.redis));
+        r.o.password = slice_from(cases[i].password);
+        rig_start(&r);
+        world_advance(r.w, 15000);
+        CHECK(is_closed(&r));
+        check_why(&r, cases[i].one, cases[i].other);
+        CHECK_EQ(r.opened_count + r.broken_count, 0);
+        CHECK(!claim(&r)); /* lost, and told so */
+        *redisserver_habit(r.redis) = (struct redishabit){
+            .policy = "noeviction", .password = *cases[i].password ? cases[i].password : NULL};
+        CHECK(world_run_until(r.w, is_open, &r, 2500));
+        enter(&r);
+        rig_fini(&r);
+    }
+}
+
+TEST(redis, says_why_it_cannot_connect)
+{
+    struct rig r;
+
+    rig_init(&r, 1);
+    redisserver_stop(r.redis);
+    rig_start(&r);
+    world_advance(r.w, 5500);
+    check_why(&r, "10.0.0.9:6379", "connection refused");
+    CHECK(redisserver_clients(r.redis) == 0);
+    redisserver_restart(r.redis, true);
+    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    rig_fini(&r);
+}
+
+/* Dials one a second beside those that hang, eight of them, so that it finds one that is back. */
+TEST(redis, a_server_that_hangs_does_not_stop_the_next_attempt)
+{
+    struct addr to;
+    struct rig r;
+
+    rig_init(&r, 1);
+    CHECK_EQ(addr_parse(SLICE(REDIS), 0, &to), OK);
+    world_part(r.w, r.node, world_host(r.w, "redis", "10.0.0.9"), true);
+    rig_start(&r);
+    world_advance(r.w, 30000);
+    CHECK(host_descriptors(r.node) <= 2 * REDIS_ATTEMPTS_MAX);
+    CHECK(host_descriptors(r.node) >= 2 * (REDIS_ATTEMPTS_MAX - 1));
+    world_part(r.w, r.node, world_host(r.w, "redis", "10.0.0.9"), false);
+    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    world_advance(r.w, 1000);
+    CHECK_EQ(host_descriptors(r.node), 3); /* calls, renewals, notices: the others are closed */
+    enter(&r);
+    rig_fini(&r);
+}
+
+TEST(redis, what_is_no_redis_is_not_believed)
+{
+    static const char *const cases[] = {
+        "HTTP/1.1 400 Bad Request\r\n\r\n",
+        "+OK\r\n",
+        "*2\r\n:1\r\n",
+        "$3\r\nabc\r\n",
+        "*1000000000\r\n",
+    };
+    static const char *const commands[] = {"INFO", "EXISTS", "SCRIPT"};
+    struct rig r;
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        for (size_t k = 0; k < COUNT(commands); k++) {
+            rig_init(&r, 1);
+            redisserver_say(r.redis, commands[k], cases[i], 2);
+            rig_start(&r);
+            if (world_run_until(r.w, is_open, &r, 200))
+                CHECK(k > 0); /* some answers to EXISTS and SCRIPT LOAD are as good as any */
+            CHECK(world_run_until(r.w, is_open, &r, 12000));
+            rig_fini(&r);
+        }
+}
+
+/* --- errors instead of answers --------------------------------------------------------------- */
+
+TEST(redis, an_error_loses_its_call_and_says_what_to_do)
+{
+    static const struct {
+        const char *bytes, *one;
+        bool breaks;
+    } cases[] = {
+        {"-BUSY Redis is busy running a script.\r\n", "SCRIPT KILL", false},
+        {"-OOM command not allowed when used memory > 'maxmemory'.\r\n", "maxmemory", false},
+        {"-LOADING Redis is loading the dataset in memory\r\n", "loading", false},
+        {"-MISCONF Errors writing to the AOF file\r\n", "disk", false},
+        {"-NOREPLICAS Not enough good replicas to write.\r\n", "min-replicas", false},
+        {"-CLUSTERDOWN The cluster is down\r\n", "Cluster", false},
+        {"-NOPERM this user has no permissions\r\n", "redis.acl", false},
+        {"-ERR something \x01 new\r\n", "something ? new", false},
+        {"-READONLY You can't write against a read only replica.\r\n", "replica", true},
+        {"-MASTERDOWN Link with MASTER is down\r\n", "master", true},
+        {"-NOAUTH Authentication required.\r\n", "password", true},
+        {"*1\r\n:7\r\n", "makes no sense", true},
+        {"*1\r\n+nonsense\r\n", "makes no sense", true},
+        {"+OK\r\n", "makes no sense", true},
+        {"$5\r\nabcdefgh", "Protocol error", true},
+        {"*3000000\r\n", "more in it", true},
+    };
+    struct rig r;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        rig_open(&r, i + 1);
+        enter(&r);
+        redisserver_say(r.redis, "EVALSHA", cases[i].bytes, 1);
+        CHECK(!renew(&r));
+        if (cases[i].breaks && i != 14) { /* 14: the rest of the answer may never come */
+            CHECK(r.broken_count == 1);
+            CHECK_MSG(strstr(r.why, cases[i].one), "%s", r.why);
+            CHECK_EQ(r.lost_count, 1);
+        } else if (i != 14) {
+            CHECK(is_open(&r) && r.broken_count == 0);
+            check_why(&r, cases[i].one, "10.0.0.9");
+        }
+        CHECK(world_run_until(r.w, is_open, &r, 2500));
+        CHECK(renew(&r));
+        CHECK(store_state(r.s)->up);
+        CHECK(claim(&r) && r.granted);
+        rig_fini(&r);
+    }
+}
+
+TEST(redis, a_script_that_was_forgotten_is_sent_whole)
+{
+    struct rig r;
+    uint64_t token;
+
+    rig_open(&r, 1);
+    enter(&r);
+    token = r.token;
+    redisserver_forget_scripts(r.redis);
+    CHECK(renew(&r) && r.renewal.outcome == STORE_RENEWED);
+    CHECK(claim(&r) && r.granted && r.token > token);
+    CHECK_EQ(redisserver_asked(r.redis, "EVAL"), 2);
+    CHECK(claim(&r) && renew(&r));
+    CHECK_EQ(redisserver_asked(r.redis, "EVAL"), 2); /* known again */
+    CHECK_EQ(r.broken_count, 0);
+    rig_fini(&r);
+}
+
+/* --- contact broken -------------------------------------------------------------------------- */
+
+/* However far an answer came before the end: the call is lost, once, and what follows goes by a
+ * higher number, so that the table refuses what comes late. */
+TEST(redis, a_cut_in_any_answer_loses_it_once)
+{
+    for (size_t at = 0; at < 140; at += 3) {
+        struct rig r;
+
+        rig_open(&r, at + 1);
+        enter(&r);
+        redisserver_cut_after(r.redis, at);
+        send_claim(&r);
+        send_renewal(&r);
+        send_claim(&r);
+        CHECK(world_run_until(r.w, all_heard, &r, 10000));
+        CHECK(r.lost_count >= 1);
+        world_advance(r.w, 10);
+        CHECK_EQ(r.broken_count, 1);
+        CHECK(world_run_until(r.w, is_open, &r, 2500));
+        CHECK_EQ(store_state(r.s)->connection, 2);
+        CHECK(claim(&r) && r.word == STORE_WAIT); /* a renewal comes first */
+        CHECK(renew(&r) && claim(&r) && r.granted);
+        CHECK_EQ(r.sent_count, r.answered_count + r.lost_count);
+        rig_fini(&r);
+    }
+}
+
+TEST(redis, silence_of_six_seconds_breaks_both)
+{
+    struct rig r;
+    uint64_t before;
+
+    rig_open(&r, 1);
+    enter(&r);
+    redisserver_habit(r.redis)->silent = true;
+    before = world_ms(r.w);
+    send_renewal(&r);
+    world_advance(r.w, 3000);
+    send_claim(&r);
+    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK_MSG(world_ms(r.w) >= before + 5990 && world_ms(r.w) < before + 6100, "%d ms",
+              (int)(world_ms(r.w) - before));
+    CHECK_EQ(r.lost_count, 2);
+    CHECK(strstr(r.why, "6 s"));
+    redisserver_habit(r.redis)->silent = false;
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK(renew(&r));
+    rig_fini(&r);
+}
+
+/* What Redis answers after 5 s still counts: a right lasts 6. */
+TEST(redis, slow_answers_are_answers)
+{
+    struct rig r;
+
+    rig_open(&r, 1);
+    enter(&r);
+    redisserver_habit(r.redis)->delay_ms = 5000;
+    CHECK(renew(&r));
+    CHECK_EQ(r.renewal.sent_boot_ms / 100, (loop_boot_ms(r.loop) - 5000) / 100);
+    CHECK(store_state(r.s)->latency_us >= 5000000);
+    CHECK_EQ(r.broken_count, 0);
+    rig_fini(&r);
+}
+
+TEST(redis, a_restart_is_found_within_a_second)
+{
+    for (int empty = 0; empty < 2; empty++) {
+        struct rig r;
+        uint64_t epoch;
+
+        rig_open(&r, 1 + (uint64_t)empty);
+        enter(&r);
+        epoch = r.renewal.epoch;
+        redisserver_restart(r.redis, empty);
+        CHECK(world_run_until(r.w, is_closed, &r, 1000));
+        CHECK(world_run_until(r.w, is_open, &r, 1200));
+        CHECK(renew(&r)); /* another run id: a new epoch, whatever it still holds */
+        CHECK(r.renewal.outcome == STORE_RENEWED && r.renewal.epoch != epoch);
+        rig_fini(&r);
+    }
+}
+
+/* A call that the network kept must not act after its sender went on: the row stays. */
+TEST(redis, what_comes_late_does_not_act)
+{
+    struct store_pair p = {.local = SLICE("a.example"), .remote = SLICE("b.example")};
+    struct rig r;
+
+    rig_open(&r, 1);
+    enter(&r);
+    p.token = r.token;
+    redisserver_habit(r.redis)->silent = true; /* it is in the server's buffer */
+    r.sent_count++;
+    store_release(r.s, store_as(r.s), &p, 1, on_answer, &r);
+    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK_EQ(r.lost_count, 1);
+    redisserver_habit(r.redis)->silent = false;
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK(renew(&r) && claim(&r) && r.granted);
+    world_advance(r.w, 5000);
+    CHECK(keyspace_string(redisserver_keys(r.redis), "{fr}:pair:a.example b.example").len);
+    rig_fini(&r);
+}
+
+/* --- replicas, sentinels, clusters ----------------------------------------------------------- */
+
+TEST(redis, a_renewal_counts_when_replicas_have_it)
+{
+    struct rig r;
+
+    rig_init(&r, 1);
+    r.o.wait_replicas = 2;
+    redisserver_habit(r.redis)->replicas = 1;
+    rig_start(&r);
+    world_advance(r.w, 2500);
+    CHECK(is_closed(&r));
+    check_why(&r, "1 replicas", "wait_replicas asks for 2");
+    redisserver_habit(r.redis)->replicas = 2;
+    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    enter(&r);
+    redisserver_habit(r.redis)->replicas = 1;
+    CHECK(!renew(&r));
+    CHECK(is_open(&r));
+    check_why(&r, "wait_replicas", "start more");
+    redisserver_forget_scripts(r.redis);
+    CHECK(!renew(&r));
+    redisserver_habit(r.redis)->replicas = 2;
+    redisserver_forget_scripts(r.redis);
+    CHECK(renew(&r)); /* its first WAIT counted nothing */
+    CHECK(store_state(r.s)->up);
+    CHECK_EQ(r.broken_count, 0);
+    rig_fini(&r);
+}
+
+static struct redisserver *add_sentinel(struct rig *r, const char *name, const char *master)
+{
+    struct redisserver *s;
+    char at[64];
+    const char *problem;
+
+    snprintf(at, sizeof(at), "%s:26379", name);
+    s = redisserver_open(world_host(r->w, name, name), at);
+    CHECK_EQ(redis_host_parse(slice_from(at), 0, &r->sentinels[r->o.sentinel_count++], &problem),
+             OK);
+    redisserver_name_master(s, "table", master, 6379);
+    return s;
+}
+
+TEST(redis, the_master_is_whom_most_sentinels_name)
+{
+    struct redisserver *s[3], *other;
+    struct rig r;
+
+    rig_init(&r, 1);
+    r.o.wait_replicas = 1;
+    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:6379");
+    redisserver_habit(r.redis)->replicas = redisserver_habit(other)->replicas = 1;
+    s[0] = add_sentinel(&r, "10.0.1.1", "10.0.0.8"); /* cut off, it names the old one */
+    s[1] = add_sentinel(&r, "10.0.1.2", "10.0.0.9");
+    s[2] = add_sentinel(&r, "10.0.1.3", "10.0.0.9");
+    rig_start(&r);
+    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    CHECK_STR(store_state(r.s)->place, REDIS);
+    enter(&r);
+    redisserver_stop(r.redis); /* failover; one sentinel died with it */
+    redisserver_stop(s[1]);
+    redisserver_name_master(s[2], "table", "10.0.0.8", 6379);
+    CHECK(world_run_until(r.w, is_closed, &r, 1000));
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK_STR(store_state(r.s)->place, "10.0.0.8:6379");
+    CHECK(renew(&r));
+    redisserver_habit(other)->replica = true; /* demoted: every call says READONLY */
+    redisserver_restart(r.redis, false);
+    redisserver_name_master(s[0], "table", "10.0.0.9", 6379);
+    redisserver_name_master(s[2], "table", "10.0.0.9", 6379);
+    CHECK(!renew(&r));
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK_STR(store_state(r.s)->place, REDIS);
+    rig_fini(&r);
+}
+
+TEST(redis, says_what_is_wrong_with_sentinels)
+{
+    struct redisserver *s;
+    struct rig r;
+
+    rig_init(&r, 1);
+    s = add_sentinel(&r, "10.0.1.1", "10.0.0.9");
+    redisserver_stop(s);
+    rig_start(&r);
+    world_advance(r.w, 1500);
+    check_why(&r, "sentinel 10.0.1.1:26379", "refused");
+    redisserver_restart(s, false);
+    redisserver_name_master(s, "other", "10.0.0.9", 6379);
+    world_advance(r.w, 1500);
+    check_why(&r, "sentinel 10.0.1.1:26379", "store.redis.master");
+    redisserver_name_master(s, "table", "10.0.0.9", 6379);
+    world_advance(r.w, 1500);
+    check_why(&r, "sentinels may replace it", "wait_replicas");
+    CHECK(is_closed(&r));
+    rig_fini(&r);
+}
+
+TEST(redis, follows_the_slot_of_its_keys)
+{
+    struct redisserver *other;
+    struct rig r;
+
+    rig_init(&r, 1);
+    r.o.wait_replicas = 1;
+    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:7000");
+    *redisserver_habit(r.redis) =
+        (struct redishabit){.policy = "noeviction", .cluster = true, .replicas = 1};
+    *redisserver_habit(other) = *redisserver_habit(r.redis);
+    redisserver_say(r.redis, "EXISTS", "-MOVED 9203 10.0.0.8:7000\r\n", 1);
+    rig_start(&r);
+    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    CHECK_STR(store_state(r.s)->place, "10.0.0.8:7000");
+    enter(&r);
+    redisserver_say(other, "EVALSHA", "-MOVED 9203 10.0.0.9:6379\r\n", 1);
+    CHECK(!claim(&r));
+    CHECK_EQ(r.broken_count, 1);
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK_STR(store_state(r.s)->place, REDIS);
+    CHECK(renew(&r));
+    redisserver_say(r.redis, "EVALSHA", "-MOVED nowhere\r\n", 1); /* nonsense: the seeds again */
+    CHECK(!claim(&r));
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK_STR(store_state(r.s)->place, REDIS);
+    rig_fini(&r);
+}
+
+/* Members that point at each other are no place to dwell. */
+TEST(redis, does_not_run_in_circles)
+{
+    struct redisserver *other;
+    struct rig r;
+
+    rig_init(&r, 1);
+    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:7000");
+    redisserver_say(r.redis, "EXISTS", "-MOVED 9203 10.0.0.8:7000\r\n", 1000);
+    redisserver_say(other, "EXISTS", "-MOVED 9203 10.0.0.9:6379\r\n", 1000);
+    rig_start(&r);
+    world_advance(r.w, 10500);
+    check_why(&r, "moves around", "wait");
+    CHECK(redisserver_asked(other, "EXISTS") + redisserver_asked(r.redis, "EXISTS") < 60);
+    rig_fini(&r);
+}
+
+TEST(redis, seeds_take_turns)
+{
+    const char *problem;
+    struct rig r;
+
+    rig_init(&r, 1);
+    CHECK_EQ(redis_url_parse(SLICE("redis://10.0.0.7:1"), &r.places[0], &problem), OK);
+    CHECK_EQ(redis_url_parse(SLICE("redis://no.address:1"), &r.places[1], &problem), OK);
+    CHECK_EQ(redis_url_parse(SLICE("redis://" REDIS), &r.places[2], &problem), OK);
+    world_host(r.w, "7", "10.0.0.7");
+    r.o.place_count = 3;
+    rig_start(&r);
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    enter(&r);
+    rig_fini(&r);
+}
+
+/* --- rows for people ------------------------------------------------------------------------- */
+
+static struct slice field(struct rig *r, const char *key, const char *name)
+{
+    return keyspace_field(redisserver_keys(r->redis), key, name);
+}
+
+TEST(redis, rows_are_gathered_and_put_back)
+{
+    struct rig r;
+    char id[32];
+
+    rig_open(&r, 1);
+    enter(&r);
+    store_put(r.s, STORE_NODE, SLICE("state"), SLICE("member"));
+    store_put(r.s, STORE_COMPONENTS, SLICE("rooms.example"), SLICE("1 instance"));
+    for (int i = 0; i < 1000; i++) {
+        snprintf(id, sizeof(id), "s%d", i);
+        store_put(r.s, STORE_SESSIONS, slice_from(id), SLICE("in x"));
+        store_put(r.s, STORE_SESSIONS, slice_from(id), SLICE("in a.example b.example"));
+    }
+    world_advance(r.w, 1100);
+    CHECK_SLICE(field(&r, "{fr}:node:a", "state"), "1000 member");
+    CHECK_SLICE(field(&r, "{fr}:node:a", "addr"), "10.0.0.1:5290");
+    CHECK_SLICE(field(&r, "{fr}:comp:a", "rooms.example"), "1000 1 instance");
+    CHECK_SLICE(field(&r, "{fr}:sess:a", "s999"), "1000 in a.example b.example");
+    CHECK(redisserver_asked(r.redis, "HSET") < 20);
+    store_put(r.s, STORE_SESSIONS, SLICE("s5"), slice_none());
+    world_advance(r.w, 1100);
+    CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
+    redisserver_restart(r.redis, true);
+    CHECK(world_run_until(r.w, is_closed, &r, 1000));
+    CHECK(world_run_until(r.w, is_open, &r, 1200));
+    world_advance(r.w, 1100);
+    CHECK(!field(&r, "{fr}:node:a", "state").len); /* not on the list yet */
+    CHECK(renew(&r));
+    world_advance(r.w, 1100);
+    CHECK_SLICE(field(&r, "{fr}:node:a", "state"), "1000 member");
+    CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
+    rig_fini(&r);
+}
+
+TEST(redis, a_sweep_walks_all_pages)
+{
+    struct rig r;
+
+    rig_open(&r, 1);
+    enter(&r);
+    for (int i = 0; i < 1000; i++) {
+        char key[64];
+        struct slice words[] = {SLICE("SET"), slice_none(), SLICE("z:5:1")};
+        struct reply reply;
+
+        snprintf(key, sizeof(key), "{fr}:pair:a.example n%d.example", i);
+        words[1] = slice_from(key);
+        keyspace_call(redisserver_keys(r.redis), words, COUNT(words), &reply);
+        reply_fini(&reply);
+    }
+    r.sent_count += 2;
+    store_sweep(r.s, store_as(r.s), on_answer, &r);
+    store_sweep(r.s, store_as(r.s), NULL, NULL);
+    store_sweep(r.s, store_as(r.s), on_answer, &r); /* one at a time: the second hears WAIT */
+    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK_EQ(r.lost_count, 0);
+    CHECK(r.word == STORE_OK);
+    CHECK_EQ(r.number, 1000);
+    CHECK(redisserver_asked(r.redis, "EVALSHA") >= 5);
+    r.sent_count++;
+    store_sweep(r.s, store_as(r.s), on_answer, &r);
+    redisserver_cut_after(r.redis, 20);
+    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK_EQ(r.lost_count, 1);
+    CHECK(world_run_until(r.w, is_open, &r, 2500));
+    CHECK(renew(&r));
+    r.sent_count++;
+    store_sweep(r.s, store_as(r.s), on_answer, &r); /* the lost one is not in the way */
+    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK(r.word == STORE_OK && r.number == 0);
+    rig_fini(&r);
+}
+
+/* Closed at any moment: nothing is told any more, nothing is left. */
+TEST(redis, may_be_freed_at_any_time)
+{
+    for (unsigned ms = 0; ms < 40; ms++) {
+        struct rig r;
+
+        rig_init(&r, ms + 1);
+        if (ms % 3 == 0)
+            redisserver_habit(r.redis)->silent = true;
+        rig_start(&r);
+        world_advance(r.w, ms / 4);
+        send_renewal(&r);
+        send_claim(&r);
+        for (unsigned i = 0; i < ms; i++)
+            world_step(r.w);
+        rig_fini(&r);
+    }
+}
+
+TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why_it_cannot_connect),
+      TEST_OF(redis, a_server_that_hangs_does_not_stop_the_next_attempt),
+      TEST_OF(redis, what_is_no_redis_is_not_believed),
+      TEST_OF(redis, an_error_loses_its_call_and_says_what_to_do),
+      TEST_OF(redis, a_script_that_was_forgotten_is_sent_whole),
+      TEST_OF(redis, a_cut_in_any_answer_loses_it_once),
+      TEST_OF(redis, silence_of_six_seconds_breaks_both), TEST_OF(redis, slow_answers_are_answers),
+      TEST_OF(redis, a_restart_is_found_within_a_second),
+      TEST_OF(redis, what_comes_late_does_not_act),
+      TEST_OF(redis, a_renewal_counts_when_replicas_have_it),
+      TEST_OF(redis, the_master_is_whom_most_sentinels_name),
+      TEST_OF(redis, says_what_is_wrong_with_sentinels),
+      TEST_OF(redis, follows_the_slot_of_its_keys), TEST_OF(redis, does_not_run_in_circles),
+      TEST_OF(redis, seeds_take_turns), TEST_OF(redis, rows_are_gathered_and_put_back),
+      TEST_OF(redis, a_sweep_walks_all_pages), TEST_OF(redis, may_be_freed_at_any_time))
