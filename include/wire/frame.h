@@ -154,6 +154,7 @@ struct frame_member {
 struct frame_ping {
     uint64_t number;
     uint64_t incarnation;     /* of the sender, now */
+    uint64_t list_hash;       /* of the list it holds */
     struct frame_pair *pairs; /* wanted without the table */
     size_t pair_count;
 };
@@ -163,6 +164,7 @@ struct frame_pong {
     uint64_t incarnation;
     bool promise;
     bool can_claim;
+    bool draining;
     bool same_list;
     struct slice not_mine; /* '1' or '0' for each pair that was asked for, in order */
 };

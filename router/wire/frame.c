@@ -100,12 +100,14 @@ static const struct field pair[] = {T(pair, local, 1, FRAME_DOMAIN_MAX),
 static const struct field member[] = {T(member, node, 1, FRAME_NAME_MAX),
                                       F(member, U64, incarnation), STOP};
 static const struct field ping[] = {F(ping, U64, number), F(ping, U64, incarnation),
-                                    L(ping, pairs, pair_count, pair), STOP};
+                                    F(ping, U64, list_hash), L(ping, pairs, pair_count, pair),
+                                    STOP};
 static const struct field pong[] = {
     F(pong, U64, number),
     F(pong, U64, incarnation),
     F(pong, FLAG, promise),
     F(pong, FLAG, can_claim),
+    F(pong, FLAG, draining),
     F(pong, FLAG, same_list),
     T(pong, not_mine, 0, FRAME_LIST_MAX),
     STOP,
