@@ -144,6 +144,9 @@ void owners_take(struct owners *o, struct slice key, const struct owner_ref *wit
 void owners_drop_all(struct owners *o);
 /* LEASE_ASSERT_PAIRS. */
 void owners_assert_all(struct owners *o);
+/* Before the lease hears anything that may extend a right: what is held by promises that have ended
+ * is lost, though they may begin anew. True if there was any. */
+bool owners_forget_lapsed(struct owners *o, uint64_t now_ms);
 /* Each second, and whenever the lease heard something: sends what may be sent, forgets what has to
  * be forgotten, finds another way for what cannot be claimed. */
 void owners_tick(struct owners *o, uint64_t now_ms);
@@ -183,6 +186,8 @@ void owners_hear_pong(struct owners *o, struct lease_id from, const struct owner
 /* For our own PONG. */
 bool owners_has(const struct owners *o, struct slice key);
 bool owners_can_claim(const struct owners *o, uint64_t now_ms);
+/* That member's last PONG said that it drains. */
+bool owners_drains(const struct owners *o, struct slice node);
 
 /* --- questions --- */
 

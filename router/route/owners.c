@@ -394,6 +394,7 @@ uint64_t owners_offer(struct owners *o, struct slice key)
     }
     list_remove(&r->queue);
     set_state(o, r, OWNER_OFFERED);
+    r->wanted = true; /* the worker hears what comes of it */
     return r->token;
 }
 
@@ -496,30 +497,36 @@ void owners_assert_all(struct owners *o)
     all_asserted(o);
 }
 
-static void tick_provisional(struct owners *o, struct owner_row *r, bool over)
+bool owners_forget_lapsed(struct owners *o, uint64_t now_ms)
 {
-    if (over)
-        lose(o, r, &owner_nobody);
-    else if (!r->slot && contact(o) && !list_linked(&r->queue))
-        list_push(&o->unasserted, &r->queue);
-}
-
-static void tick_provisionals(struct owners *o, uint64_t now_ms)
-{
-    bool over = now_ms >= lease_promised_until_ms(o->lease);
     size_t pos = 0;
     struct owner_row *r;
 
-    if (!o->counts[OWNER_PROVISIONAL])
-        return;
+    if (!o->counts[OWNER_PROVISIONAL] || now_ms < lease_promised_until_ms(o->lease))
+        return false;
     while ((r = map_next(&o->rows, &pos)))
         if (r->state == OWNER_PROVISIONAL)
-            tick_provisional(o, r, over);
+            lose(o, r, &owner_nobody);
+    return true;
+}
+
+/* The table is there again: what was taken without it gets its rows. */
+static void assert_provisional(struct owners *o)
+{
+    size_t pos = 0;
+    struct owner_row *r;
+
+    if (!o->counts[OWNER_PROVISIONAL] || !contact(o))
+        return;
+    while ((r = map_next(&o->rows, &pos)))
+        if (r->state == OWNER_PROVISIONAL && !r->slot && !list_linked(&r->queue))
+            list_push(&o->unasserted, &r->queue);
 }
 
 void owners_tick(struct owners *o, uint64_t now_ms)
 {
-    tick_provisionals(o, now_ms);
+    owners_forget_lapsed(o, now_ms);
+    assert_provisional(o);
     owners_send(o, now_ms);
     all_asserted(o);
     owners_find_other_ways(o, now_ms);

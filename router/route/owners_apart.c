@@ -33,6 +33,14 @@ bool owners_all_drain(const struct owners *o)
     return true;
 }
 
+bool owners_drains(const struct owners *o, struct slice node)
+{
+    for (size_t i = 0; i < o->peer_count; i++)
+        if (slice_is(node, o->peers[i].name))
+            return o->peers[i].draining;
+    return false;
+}
+
 /* The first of the pair's order who can claim it, or NULL. */
 static const struct lease_peer *find_claimer(const struct owners *o, struct slice key,
                                              uint64_t now_ms)

@@ -532,7 +532,7 @@ TEST(owners, an_offer_nobody_takes_is_released_by_its_token)
     own("l r", 5);
     owners_offer(&t.o, text("l r"));
     owners_withdraw(&t.o, text("l r"));
-    SAID("release l r 5; ");
+    SAID("elsewhere l r [ 0]; release l r 5; ");
     CHECK_EQ(owners_offer(&t.o, text("l r")), 0);
     tear_down();
 }
