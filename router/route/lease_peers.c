@@ -171,9 +171,11 @@ void lease_walk_brought(const struct lease *l, void (*fn)(void *arg, const struc
 {
     for (size_t i = 0; i < l->peer_count && !LEFT_OUT(nounion); i++) {
         const struct lease_peer *p = &l->peers[i];
-        bool refused = p->refused && !p->over && !p->left && !LEFT_OUT(norefused);
+        bool refused = p->refused && !p->over && !p->left;
 
-        if ((p->listed || refused) && !lease_peer_is_self(l, p))
+        if (LEFT_OUT(norefused) ? !p->listed || p->refused : !p->listed && !refused)
+            continue;
+        if (!lease_peer_is_self(l, p))
             fn(arg, p);
     }
 }

@@ -26,10 +26,12 @@ end
 local answer = {'ok'}
 for k = 4, #KEYS do
   local row = redis.call('GET', KEYS[k])
+  --! noconn: if row and string.find(row, node .. ':' .. ARGV[2] .. ':', 1, true) == 1 then answer[#answer + 1] = row else
   if free(row, ARGV[k + 1]) then
     row = node .. ':' .. ARGV[2] .. ':' .. text(redis.call('INCR', tok))
     redis.call('SET', KEYS[k], row)
   end
   answer[#answer + 1] = row
+  --! noconn: end
 end
 return answer

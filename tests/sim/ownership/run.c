@@ -126,12 +126,13 @@ void run_until_served(struct world *w)
 static void draw_world(struct world *w)
 {
     static const uint64_t slow[] = {3, 10, 10, 50, 300, 1500};
-    int first = 2 + (int)world_below(w, 4);
-    int slots = first + (int)world_below(w, 3);
+    int first = 1 + (int)world_below(w, 5);
+    int slots = first + (int)world_below(w, 3) + (first == 1);
 
     w->slot_count = slots;
     w->pair_count = 2 + (int)world_below(w, 4);
     w->stop = world_chance(w, 8);
+    w->bury_beside = world_chance(w, 50);
     for (int i = 0; i < slots; i++)
         w->nodes[i].slot = i;
     for (int pair = 0; pair < w->pair_count; pair++)

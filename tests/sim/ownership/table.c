@@ -54,7 +54,9 @@ static struct request *request_new(struct world *w, struct node *n, enum script_
 
     r->script = script;
     r->connection = *n->connection;
-    r->channel = script == SCRIPT_RENEW ? CHANNEL_RENEW : CHANNEL_CALLS;
+    r->channel = script == SCRIPT_RENEW || (script == SCRIPT_BURY && w->bury_beside)
+                     ? CHANNEL_RENEW
+                     : CHANNEL_CALLS;
     r->keys.len = r->keys.count = r->args.len = r->args.count = 0;
     memset(&r->reply, 0, sizeof(r->reply));
     r->incarnation = n->lease.incarnation;
@@ -241,6 +243,16 @@ static struct connection *connection_of(struct node *n, uint64_t process, uint64
     return n->process == process && c->number == number ? c : NULL;
 }
 
+/* TCP tries again after 0.2 s, and each time later; what comes after it waits for it. */
+static uint64_t try_again(struct world *w, struct pipe *p)
+{
+    p->wait_ms = p->wait_ms ? p->wait_ms * 2 : 200 + world_below(w, 200);
+    if (p->wait_ms > 8000)
+        p->wait_ms = 8000;
+    p->blocked_ms = w->now_ms + p->wait_ms;
+    return p->blocked_ms;
+}
+
 /* Late, or never: true if the event was put off or is to be dropped. */
 static bool held_up(struct world *w, struct event *e, int way, bool *ret_drop)
 {
@@ -256,7 +268,7 @@ static bool held_up(struct world *w, struct event *e, int way, bool *ret_drop)
     if (w->now_ms < p->blocked_ms)
         at = p->blocked_ms;
     else if (w->cut_table[e->slot][way])
-        at = p->blocked_ms = w->now_ms + 200 + world_below(w, 300);
+        at = try_again(w, p);
     else if (way == 0 && w->now_ms < w->stalled_ms)
         at = w->stalled_ms;
     else

@@ -300,7 +300,7 @@ static void shorten(struct world *w, struct trouble *t, bool lossy)
         t->ms = 200 + t->ms % most;
 }
 
-void trouble_draw(struct world *w)
+static void draw_freely(struct world *w)
 {
     unsigned weights[TROUBLES];
     uint64_t count = 1 + world_below(w, 8);
@@ -315,19 +315,13 @@ void trouble_draw(struct world *w)
         if (t.kind == CUT_MESH && t.a == t.b)
             continue;
         trouble_add(w, t);
-        /* twice in a row, or just after what it loses was written */
+        /* twice in a row */
         if ((t.kind == RESTART || loses(t.kind)) && world_chance(w, 35)) {
             t.at_ms += t.ms + 500 + world_below(w, 9000);
             t.kind = world_chance(w, 50) ? EMPTY : RESTART;
             trouble_add(w, t);
         }
-        if (t.kind == SNAP && world_chance(w, 70)) {
-            t.at_ms += world_below(w, 12000);
-            t.kind = OLDER;
-            t.ms = 50 + world_below(w, 2500);
-            trouble_add(w, t);
-        }
-        /* what follows a death, or an outage, closely */
+        /* what follows an outage closely */
         if ((t.kind == OUTAGE || t.kind == CUT_TABLE) && world_chance(w, 40)) {
             t.at_ms += world_below(w, t.ms);
             t.kind = world_chance(w, 50) ? CRASH : world_chance(w, 50) ? LEAVE : PAUSE;
@@ -335,5 +329,191 @@ void trouble_draw(struct world *w)
             trouble_add(w, t);
         }
     }
+}
+
+/* --- stories: troubles that only together come near to the rule's edges --- */
+
+struct story {
+    struct world *w;
+    uint64_t at_ms;
+};
+
+static void add(struct story *s, uint64_t from_ms, uint64_t to_ms, enum trouble_kind kind, int a,
+                int b, uint64_t least_ms, uint64_t most_ms)
+{
+    struct world *w = s->w;
+
+    trouble_add(w,
+                (struct trouble){.at_ms = s->at_ms + from_ms + world_below(w, to_ms - from_ms + 1),
+                                 .kind = kind,
+                                 .a = a,
+                                 .b = b,
+                                 .one_way = kind == CUT_TABLE && world_chance(w, 30),
+                                 .ms = least_ms + world_below(w, most_ms - least_ms + 1)});
+}
+
+static int some_node(struct world *w)
+{
+    int slot = (int)world_below(w, (uint64_t)w->slot_count);
+
+    for (int i = 0; i < w->slot_count && !w->nodes[slot].up; i++)
+        slot = (slot + 1) % w->slot_count;
+    return slot;
+}
+
+static int some_newcomer(struct world *w)
+{
+    for (int i = 0; i < w->slot_count; i++)
+        if (!w->nodes[i].up)
+            return i;
+    return some_node(w);
+}
+
+static void cut_all(struct story *s, uint64_t from_ms, uint64_t to_ms, uint64_t least_ms,
+                    uint64_t most_ms)
+{
+    for (int i = 0; i < s->w->slot_count; i++)
+        if (s->w->nodes[i].up)
+            add(s, from_ms, to_ms, CUT_TABLE, i, (int)world_below(s->w, 2), least_ms, most_ms);
+}
+
+static enum trouble_kind some_loss(struct world *w)
+{
+    static const enum trouble_kind kinds[] = {EMPTY, FLUSH, OLDER, EMPTY};
+
+    return kinds[world_below(w, COUNT(kinds))];
+}
+
+/* One is cut off while the table goes on, and has it again just when it fell back. */
+static void falls_back(struct story *s)
+{
+    struct world *w = s->w;
+    int a = some_node(w);
+    uint64_t cut_ms = 8500 + world_below(w, 6000);
+
+    add(s, 0, 0, SNAP, 0, 0, 0, 0);
+    add(s, 1000, 1000, CUT_TABLE, a, 0, cut_ms, cut_ms);
+    add(s, cut_ms - 300, cut_ms + 900, OLDER, 0, 0, 500, 1500);
+    if (world_chance(w, 30))
+        add(s, 9000, 16000, JOIN, some_newcomer(w), 0, 0, 0);
+}
+
+/* Nobody who is there has the table, which is as it was; a newcomer has it. */
+static void old_and_new(struct story *s)
+{
+    cut_all(s, 0, 1000, 9000, 25000);
+    add(s, 300, 5000, JOIN, some_newcomer(s->w), 0, 0, 0);
+}
+
+/* Renewals arrive, their answers are late; then nothing arrives any more. */
+static void late_answers(struct story *s)
+{
+    struct world *w = s->w;
+    int a = some_node(w);
+    uint64_t late_ms = 3000 + world_below(w, 2500);
+
+    trouble_add(
+        w,
+        (struct trouble){
+            .kind = CUT_TABLE, .at_ms = s->at_ms, .a = a, .b = 1, .one_way = true, .ms = late_ms});
+    add(s, late_ms + 100, late_ms + 700, CUT_TABLE, a, 0, 9000, 14000);
+}
+
+/* Processes sleep through their right. */
+static void sleepers(struct story *s)
+{
+    for (int i = 0; i < 4; i++) {
+        add(s, 0, 9000, PAUSE, some_node(s->w), 0, 6000, 15000);
+        s->at_ms += 7000;
+    }
+}
+
+/* The table is emptied while nobody has it, and a newcomer comes. */
+static void newcomer_alone(struct story *s)
+{
+    int d = some_newcomer(s->w);
+
+    cut_all(s, 0, 1000, 3000, 18000);
+    add(s, 200, 3000, some_loss(s->w), 0, 0, 50, 500);
+    add(s, 200, 4000, JOIN, d, 0, 0, 0);
+    if (world_chance(s->w, 60))
+        add(s, 1500, 9000, CUT_TABLE, d, 0, 4000, 12000);
+    if (world_chance(s->w, 40))
+        add(s, 3000, 12000, some_loss(s->w), 0, 0, 50, 500);
+}
+
+/* All lose the table, and have it again one after the other. */
+static void ragged_outage(struct story *s)
+{
+    cut_all(s, 0, 2000, 6000, 13000);
+    if (world_chance(s->w, 30))
+        add(s, 6000, 12000, CRASH, some_node(s->w), 0, 0, 0);
+}
+
+/* Calls are on their way while the table stands still, and another one is cut off. */
+static void standstill(struct story *s)
+{
+    add(s, 0, 2000, CUT_TABLE, some_node(s->w), 0, 7000, 15000);
+    add(s, 3500, 7000, STALL, 0, 0, 3100, 5900);
+    for (int i = 0; i < 3; i++)
+        add(s, 3600, 9000, RELEASE, some_node(s->w), 0, 0, 0);
+}
+
+/* Pairs are handed over while the table is lost. */
+static void offered_and_lost(struct story *s)
+{
+    struct world *w = s->w;
+
+    for (int i = 0; i < 4; i++) {
+        int a = some_node(w);
+
+        for (int b = 0; b < w->slot_count; b++)
+            if (b != a)
+                trouble_add(w, (struct trouble){.kind = CUT_MESH,
+                                                .at_ms = s->at_ms + 310 + world_below(w, 60),
+                                                .a = b,
+                                                .b = a,
+                                                .one_way = true,
+                                                .ms = 2500 + world_below(w, 2000)});
+        add(s, 300, 300, HANDOVER, a, 0, 0, 0);
+        add(s, 320, 500, EMPTY, 0, 0, 50, 300);
+        s->at_ms += 9000;
+    }
+}
+
+/* Ways to the table that fail again and again, so that much of what was sent is late. */
+static void flapping(struct story *s)
+{
+    for (int i = 0; i < 6; i++) {
+        add(s, 0, 9000, CUT_TABLE, some_node(s->w), (int)world_below(s->w, 2), 5500, 11000);
+        add(s, 0, 14000, RELEASE, some_node(s->w), 0, 0, 0);
+        if (world_chance(s->w, 40))
+            add(s, 3000, 12000, FLUSH, 0, 0, 0, 0);
+        s->at_ms += 5000;
+    }
+}
+
+/* A process starts anew while the others have no table. */
+static void again_in_outage(struct story *s)
+{
+    int a = some_node(s->w);
+
+    cut_all(s, 0, 1500, 5000, 20000);
+    add(s, 1000, 6000, AGAIN, a, 0, 100, 3000);
+    add(s, 2000, 9000, some_loss(s->w), 0, 0, 50, 1000);
+}
+
+void trouble_draw(struct world *w)
+{
+    static void (*const stories[])(struct story * s) = {
+        falls_back, newcomer_alone,  ragged_outage, standstill,   offered_and_lost,
+        flapping,   again_in_outage, old_and_new,   late_answers, sleepers,
+    };
+    struct story s = {w, w->now_ms + world_below(w, 3000)};
+
+    if (world_chance(w, 50))
+        stories[world_below(w, COUNT(stories))](&s);
+    else
+        draw_freely(w);
     trouble_add(w, (struct trouble){.kind = HEAL, .at_ms = w->now_ms + TROUBLE_MS + 12000});
 }

@@ -78,6 +78,7 @@ struct event {
 struct pipe {
     uint64_t last_ms;    /* nothing overtakes */
     uint64_t blocked_ms; /* a cut holds it up until then */
+    uint64_t wait_ms;    /* between two tries, longer each time */
 };
 
 struct connection {
@@ -149,7 +150,8 @@ struct world {
     struct node nodes[SLOTS_MAX];
     int slot_count;
     int pair_count;
-    bool stop; /* outage: stop */
+    bool stop;        /* outage: stop */
+    bool bury_beside; /* burials go with the renewals, not with the claims */
     struct delays delays;
     bool cut[SLOTS_MAX][SLOTS_MAX];
     bool cut_table[SLOTS_MAX][2]; /* there, back */
