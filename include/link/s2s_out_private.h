@@ -42,8 +42,8 @@ struct s2s_out {
     char *verify_id; /* of a question; NULL: serves a pair */
     char *verify_key;
     enum bounce why; /* of the end */
-    char detail[256];
-    bool reported; /* the question is answered */
+    char *detail;    /* in words; NULL: none */
+    bool reported;   /* the question is answered */
     bool ending_told;
     struct task done;
 };

@@ -17,12 +17,12 @@ struct stream;
 
 /* Why a stream ended; valid during `closed`. */
 struct stream_end {
-    enum fault fault;    /* ours: FAULT_NONE if we sent no error */
-    char peer_error[64]; /* condition of the peer's stream error, or "" */
-    char peer_text[128]; /* its text, or "" */
-    enum err transport;  /* what the connection said; OK: closed by us */
-    char tls_error[160]; /* or "" */
-    bool clean;          /* both end tags were seen */
+    enum fault fault;      /* ours: FAULT_NONE if we sent no error */
+    char peer_error[64];   /* condition of the peer's stream error, or "" */
+    char peer_text[128];   /* its text, or "" */
+    enum err transport;    /* what the connection said; OK: closed by us */
+    const char *tls_error; /* or "" */
+    bool clean;            /* both end tags were seen */
 };
 
 /* What kind of end it was (metric links_closed_total), and one word for the log. */

@@ -86,6 +86,19 @@ void s2s_out_enter(struct s2s_out *o, enum s2s_out_state state)
     arm_deadline(o);
 }
 
+static const char *detail_of(const struct s2s_out *o)
+{
+    return o->detail ? o->detail : "";
+}
+
+static void set_detail(struct s2s_out *o, const char *text)
+{
+    char *detail = text && text[0] ? mem_strdup(text) : NULL; /* it may be the one there is */
+
+    mem_free(o->detail);
+    o->detail = detail;
+}
+
 static void tell_ending(struct s2s_out *o)
 {
     if (o->ending_told)
@@ -93,7 +106,7 @@ static void tell_ending(struct s2s_out *o)
     o->ending_told = true;
     o->link.open = false;
     if (o->h->ending)
-        o->h->ending(o->arg, o->why, o->detail);
+        o->h->ending(o->arg, o->why, detail_of(o));
 }
 
 /* --- failing --- */
@@ -103,7 +116,7 @@ static void note(struct s2s_out *o, enum bounce why, const char *detail)
     if (o->why != BOUNCE_MAX)
         return; /* the first cause is the one to tell */
     o->why = why;
-    snprintf(o->detail, sizeof(o->detail), "%s", detail ? detail : "");
+    set_detail(o, detail);
 }
 
 /* DB-20: what a failure to ask the authority means for whoever gave us the key. */
@@ -123,8 +136,8 @@ static const char *verify_condition(const struct s2s_out *o)
     case BOUNCE_LOOP:
         return "remote-server-not-found";
     case BOUNCE_STREAM_ERROR:
-        return strstr(o->detail, "host-unknown") ? "remote-server-not-found"
-                                                 : "remote-server-timeout";
+        return strstr(detail_of(o), "host-unknown") ? "remote-server-not-found"
+                                                    : "remote-server-timeout";
     default:
         return "remote-server-timeout";
     }
@@ -171,7 +184,7 @@ static void run_done(struct task *t)
         LOG_INT("link", o->link.id), LOG_SLICE("local", s2s_out_local(o)),
         LOG_SLICE("remote", s2s_out_remote(o)),
         LOG_TEXT("reason", o->why == BOUNCE_MAX ? "closed" : bounce_word(o->why)),
-        LOG_TEXT("detail", o->detail), LOG_INT("stanzas", o->stanzas_out),
+        LOG_TEXT("detail", detail_of(o)), LOG_INT("stanzas", o->stanzas_out),
         LOG_INT("ms", loop_now_ms(o->site->loop) - o->since_ms));
     counter_add_to(loop_counters(o->site->loop), CLOSED_S2S_OUT, o->why, 1);
     timer_stop(&o->deadline);
@@ -179,7 +192,7 @@ static void run_done(struct task *t)
     judgement_cancel(o->judgement);
     dialer_free(o->dialer);
     site_remove(o->site, &o->link);
-    o->h->closed(o->arg, o->why, o->detail);
+    o->h->closed(o->arg, o->why, detail_of(o));
     policy_unref(o->policy);
     mem_free(o->local);
     mem_free(o->remote);
@@ -187,6 +200,7 @@ static void run_done(struct task *t)
     mem_free(o->stream_id);
     mem_free(o->verify_id);
     mem_free(o->verify_key);
+    mem_free(o->detail);
     mem_free(o);
 }
 
@@ -277,7 +291,7 @@ static void reset_attempt(struct s2s_out *o)
 /* What this endpoint was like is told if none is left. */
 static void next_endpoint(struct s2s_out *o, const struct stream_end *end, const char *text)
 {
-    snprintf(o->detail, sizeof(o->detail), "%s", text);
+    set_detail(o, text);
     o->last_why =
         o->state == S2S_OUT_SECURE || end->tls_error[0] ? BOUNCE_TLS_FAILED : BOUNCE_NEGOTIATION;
     reset_attempt(o);
@@ -395,15 +409,13 @@ static void on_connected(void *arg, struct stream *s, const struct endpoint *e)
 static void on_exhausted(void *arg, const char *text)
 {
     struct s2s_out *o = arg;
-    char last[256];
 
     if (o->state != S2S_OUT_DIAL)
         return;
-    snprintf(last, sizeof(last), "%s", o->detail);
     if (o->last_why == BOUNCE_MAX)
         s2s_out_fail(o, BOUNCE_UNREACHABLE, text);
     else
-        s2s_out_fail(o, o->last_why, last);
+        s2s_out_fail(o, o->last_why, detail_of(o));
 }
 
 static const struct dialer_handler dialer_handler = {on_connected, on_exhausted};

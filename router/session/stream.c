@@ -436,8 +436,7 @@ static void on_closed(void *arg, enum err why)
     stream_deliver_all(s);
     if (s->end.transport == OK && !s->end.clean)
         s->end.transport = why;
-    stream_keep_text(slice_from(conn_tls_error(s->conn)), s->end.tls_error,
-                     sizeof(s->end.tls_error));
+    s->end.tls_error = conn_tls_error(s->conn);
     s->state = STREAM_FLUSHING;
     stream_tell_ending(s);
     timer_stop(&s->deadline);
