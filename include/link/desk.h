@@ -1,9 +1,8 @@
-/* link/desk.h - the steward's services as a worker sees them: names, claims, components.
+/* link/desk.h - the steward's services as a worker sees them: names and components.
  *
- * Two halves. The *desk* lives on the steward's loop with the resolver, the store and the list of
- * components; each worker
- * holds a *counter seat* (struct seat) and asks by message; answers come back by message to the
- * asking loop. A cancelled question is answered into the void.
+ * Two halves. The *desk* lives on the steward's loop with the resolver and the list of components;
+ * each worker holds a *counter seat* (struct seat) and asks by message; answers come back by
+ * message to the asking loop. A cancelled question is answered into the void.
  */
 #ifndef LINK_DESK_H
 #define LINK_DESK_H
@@ -12,7 +11,6 @@
 #include "route/policy.h"
 #include "session/instances.h"
 #include "session/resolver.h"
-#include "session/store.h"
 
 struct desk;
 struct seat;
@@ -21,16 +19,12 @@ struct ask; /* a question under way; the asker may cancel it until its answer co
 /* --- worker side --- */
 
 typedef void seat_resolved_fn(void *arg, struct resolution *res); /* borrowed */
-typedef void seat_claimed_fn(void *arg, const struct store_claim *claim);
 typedef void seat_joined_fn(void *arg, enum instances_join outcome);
 
 /* `rule`: its targets replace DNS when it has some (SRV-11). `domain` in normal form; address
  * literals are not looked up (SRV-12). */
 struct ask *seat_resolve(struct seat *s, struct slice domain, const struct policy_rule *rule,
                          seat_resolved_fn *done, void *arg);
-struct ask *seat_claim(struct seat *s, struct slice local, struct slice remote,
-                       seat_claimed_fn *done, void *arg);
-void seat_release(struct seat *s, struct slice local, struct slice remote, uint64_t token);
 struct ask *seat_join(struct seat *s, struct slice pattern, enum connections rule, uint64_t id,
                       seat_joined_fn *done, void *arg);
 void seat_leave(struct seat *s, uint64_t id);
@@ -53,7 +47,6 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
 /* When no seat asks any more. */
 void desk_close(struct desk *d);
 struct resolver *desk_resolver(struct desk *d);
-struct store *desk_store(struct desk *d);
 
 /* On the worker's loop. */
 struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index);

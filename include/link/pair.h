@@ -17,6 +17,7 @@
 #define LINK_PAIR_H
 
 #include "link/site.h"
+#include "link/view.h"
 
 struct pair;
 
@@ -35,8 +36,16 @@ enum pair_state {
 /* A link that lived shorter than this and left stanzas behind counts as a failed attempt: a peer
  * that accepts and hangs up is not dialled in a circle. */
 #define PAIR_SHORT_MS 1000
+/* Without a right to write a pair looks this often whether it has one again. */
+#define PAIR_PARKED_MS 200
 /* A pair without stanzas and link is forgotten after this. */
 #define PAIR_FORGET_MS 60000
+
+/* The view's news: the pair is ours (a pair that lives here is made if need be), again when what
+ * bounds it changes; or it is not, or not any more: everything is given back. */
+void pair_granted(struct site *site, struct slice local, struct slice remote,
+                  const struct view_grant *grant);
+void pair_give_up(struct site *site, struct slice local, struct slice remote);
 
 /* router_ops.pair: created if need be. */
 struct outq *pair_queue(struct site *site, struct slice local, struct slice remote);

@@ -41,8 +41,10 @@ struct s2s_out_handler {
     void (*closed)(void *arg, enum bounce why, const char *detail);
 };
 
-/* `local`, `remote`: normal form, copied. For a pair, opened ... closed; events come posted. */
+/* `local`, `remote`: normal form, copied. For a pair, opened ... closed; events come posted.
+ * `until_boot_ms`: nothing is written past it (loop/conn). Borrowed. */
 struct s2s_out *s2s_out_open(struct site *site, struct slice local, struct slice remote,
+                             const _Atomic uint64_t *until_boot_ms,
                              const struct s2s_out_handler *h, void *arg);
 /* A connection for one question: is `key` what `remote` made for stream `id`? */
 struct s2s_out *s2s_out_verify(struct site *site, struct slice local, struct slice remote,
@@ -56,6 +58,11 @@ bool s2s_out_writable(const struct s2s_out *o);
 enum err s2s_out_write(struct s2s_out *o, const struct stanza *s, uint64_t *ret_mark) MUST_USE;
 /* A polite end (fault NONE) or an error; `closed` follows. */
 void s2s_out_close(struct s2s_out *o, enum fault why);
+/* Not another byte: what the peer's TCP has not acknowledged is withdrawn. `closed` follows. */
+void s2s_out_abort(struct s2s_out *o);
+void s2s_out_set_until(struct s2s_out *o, const _Atomic uint64_t *until_boot_ms);
+/* The right to write ended: records that are encrypted and not written go nowhere. */
+void s2s_out_discard(struct s2s_out *o);
 uint64_t s2s_out_idle_ms(const struct s2s_out *o);
 bool s2s_out_is_open(const struct s2s_out *o);
 const char *s2s_out_state_word(const struct s2s_out *o);

@@ -22,6 +22,7 @@ struct s2s_out {
     struct dialer *dialer;
     const struct endpoint *endpoint; /* NULL before and once it is open */
     bool direct_tls;
+    const _Atomic uint64_t *until_boot_ms; /* NULL: a question; it carries no stanza */
     struct stream *stream;
     struct judgement *judgement;
     struct policy *policy; /* keeps `rule` */

@@ -7,7 +7,6 @@
 #define LINK_SITE_H
 
 #include "link/desk.h"
-#include "link/owner.h"
 #include "link/settings.h"
 #include "loop/timer.h"
 #include "base/backoff.h"
@@ -80,7 +79,9 @@ struct link_row {
 
 struct pair;
 struct lanes;
+struct members;
 struct mesh;
+struct view;
 
 struct site {
     struct loop *loop;
@@ -89,6 +90,7 @@ struct site {
     struct router router;
     struct seat *seat;
     struct lanes *lanes;
+    struct view *view;
     struct mesh *mesh; /* the connections to other nodes that live here; NULL: one node */
     struct list links;
     size_t link_count;
@@ -101,7 +103,6 @@ struct site {
     _Atomic uint64_t *next_id;
     struct timer tick;
     uint64_t slow_tick_ms;
-    const _Atomic uint64_t *deadline_boot_ms; /* may write until; NULL: for ever */
     bool draining;                            /* no new link, no new stanza */
     bool bouncing; /* ... and what cannot go at once comes back: nothing is dialled any more */
     struct log_limit stranger_log; /* lines that strangers provoke */
@@ -119,7 +120,7 @@ struct site_options {
     const uint64_t *id_secret;
     _Atomic uint64_t *next_id;
     struct mem_budget *memory;
-    struct owner_view owners; /* ops NULL: one node, every pair is ours */
+    struct members *members; /* the steward's; of all workers */
 };
 
 void site_init(struct site *s, const struct site_options *o);

@@ -8,13 +8,14 @@
 
 #include "node/conf.h"
 #include "node/door.h"
+#include "link/members.h"
 #include "node/workers.h"
 
 struct node;
 
 enum node_state {
     NODE_STARTING, /* workers or listeners are not up yet */
-    NODE_MEMBER,   /* may write */
+    NODE_SERVING,  /* whether it may write, the members say */
     NODE_DRAINING,
     NODE_STOPPED,
 };
@@ -45,13 +46,19 @@ void node_drain(struct node *n);
 void node_free(struct node *n);
 
 enum node_state node_state(const struct node *n);
-/* "joining", "member", "draining": the same word in status, /readyz, log and metrics. */
+/* "joining", "settling", "member", "degraded", "parked", "draining", "stopped": the same word in
+ * status, /readyz, log and metrics. */
 const char *node_state_word(const struct node *n);
+/* The same in a sentence that an operator can act on. */
+const char *node_state_text(const struct node *n);
+/* Serving, and has the right to write. */
+bool node_ready(const struct node *n);
 struct loop *node_loop(struct node *n);
 struct log_sink *node_sink(struct node *n);
 struct conf *node_conf(struct node *n);
 struct workers *node_workers(struct node *n);
 struct desk *node_desk(struct node *n);
+struct members *node_members(struct node *n);
 struct door *node_door(struct node *n);
 struct settings *node_settings(struct node *n);
 struct mem_budget *node_memory(struct node *n);

@@ -14,6 +14,8 @@ struct workers_options {
     struct loop *steward;
     unsigned count;
     struct desk *desk;
+    struct members *members;
+    const uint64_t *route_seed; /* two words */
     struct settings *settings;
     struct log_sink *sink;
     struct mem_budget *memory;
@@ -23,6 +25,8 @@ struct workers_options {
 struct workers *workers_start(const struct workers_options *o, void (*ready)(void *arg), void *arg);
 unsigned workers_count(const struct workers *w);
 struct counters *workers_counters(struct workers *w, unsigned i);
+/* Of the view on worker i, once `ready` has come. */
+struct hop *workers_view(struct workers *w, unsigned i);
 
 /* Takes fd; the worker with the fewest links gets it. */
 void workers_accept(struct workers *w, int fd, const struct addr *peer, enum site_port port);

@@ -6,7 +6,6 @@ struct desk {
     struct loop *loop;
     struct hop *hop;
     struct resolver *resolver;
-    struct store *store;
     struct instances *instances;
     const struct desk_events *events;
     void *arg;
@@ -20,7 +19,7 @@ struct seat {
     size_t pending_count; /* questions that an answer is due for */
 };
 
-enum ask_kind { ASK_RESOLVE, ASK_CLAIM, ASK_JOIN, ASK_RELEASE, ASK_LEAVE, ASK_ALIVE, ASK_SETTLE };
+enum ask_kind { ASK_RESOLVE, ASK_JOIN, ASK_LEAVE, ASK_ALIVE, ASK_SETTLE };
 
 /* Travels to the desk and, where an answer is due, back. */
 struct ask {
@@ -32,7 +31,6 @@ struct ask {
     void *arg;
     union {
         seat_resolved_fn *resolved;
-        seat_claimed_fn *claimed;
         seat_joined_fn *joined;
     };
     char *name;  /* domain, local domain, or pattern */
@@ -42,7 +40,6 @@ struct ask {
     size_t target_next;
     struct resolution *found; /* of configured targets, gathered */
     struct resolution *answer;
-    struct store_claim claim;
     enum connections rule;
     enum instances_join outcome;
     uint64_t number; /* token or instance id */
@@ -69,8 +66,6 @@ static void deliver_answer(struct hop_msg *m, void *arg)
         a->cancelled = true; /* the asker lets go of it before it hears */
         if (a->kind == ASK_RESOLVE)
             a->resolved(a->arg, a->answer);
-        else if (a->kind == ASK_CLAIM)
-            a->claimed(a->arg, &a->claim);
         else
             a->joined(a->arg, a->outcome);
     }
@@ -180,45 +175,12 @@ static void do_resolve(struct desk *d, struct ask *a)
     resolver_ask(d->resolver, slice_from(ascii), on_resolved, a);
 }
 
-/* A claim that is lost, or must wait, is not granted; its row's name is the store's. */
-static void on_claimed(void *arg, const struct store_answer *answer)
-{
-    struct ask *a = arg;
-
-    if (answer && answer->word == STORE_OK)
-        a->claim = answer->rows[0];
-    a->claim.node = slice_none();
-    counter_add(loop_counters(a->desk->loop),
-                a->claim.granted ? COUNTER_CLAIMS_OK : COUNTER_CLAIMS_REFUSED, 1);
-    send_back(a);
-}
-
 static void on_joined(void *arg, enum instances_join outcome)
 {
     struct ask *a = arg;
 
     a->outcome = outcome;
     send_back(a);
-}
-
-static struct store_pair pair_of(const struct ask *a)
-{
-    return (struct store_pair){
-        .local = slice_from(a->name), .remote = slice_from(a->other), .token = a->number};
-}
-
-static void do_claim(struct desk *d, struct ask *a)
-{
-    struct store_pair p = pair_of(a);
-
-    store_claim(d->store, store_as(d->store), &p, 1, on_claimed, a);
-}
-
-static void do_release(struct desk *d, const struct ask *a)
-{
-    struct store_pair p = pair_of(a);
-
-    store_release(d->store, store_as(d->store), &p, 1, NULL, NULL);
 }
 
 static void deliver_ask(struct hop_msg *m, void *arg)
@@ -230,16 +192,10 @@ static void deliver_ask(struct hop_msg *m, void *arg)
     case ASK_RESOLVE:
         do_resolve(d, a);
         return;
-    case ASK_CLAIM:
-        do_claim(d, a);
-        return;
     case ASK_JOIN:
         instances_join(d->instances, slice_from(a->name), a->rule, a->number, a->seat->index,
                        on_joined, a);
         return;
-    case ASK_RELEASE:
-        do_release(d, a);
-        break;
     case ASK_LEAVE:
         instances_leave(d->instances, a->number);
         break;
@@ -286,26 +242,6 @@ struct ask *seat_resolve(struct seat *s, struct slice domain, const struct polic
     for (size_t i = 0; i < rule->target_count; i++)
         a->targets[i] = rule->targets[i];
     return ask_post(a);
-}
-
-struct ask *seat_claim(struct seat *s, struct slice local, struct slice remote,
-                       seat_claimed_fn *done, void *arg)
-{
-    struct ask *a = ask_new(s, ASK_CLAIM, local);
-
-    a->other = mem_strndup(remote);
-    a->claimed = done;
-    a->arg = arg;
-    return ask_post(a);
-}
-
-void seat_release(struct seat *s, struct slice local, struct slice remote, uint64_t token)
-{
-    struct ask *a = ask_new(s, ASK_RELEASE, local);
-
-    a->other = mem_strndup(remote);
-    a->number = token;
-    ask_post(a);
 }
 
 struct ask *seat_join(struct seat *s, struct slice pattern, enum connections rule, uint64_t id,
@@ -359,7 +295,6 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
     d->arg = arg;
     d->hop = hop_open(steward, d);
     d->resolver = resolver_new(steward, o);
-    d->store = store_memory_new(steward, "", NULL, NULL);
     d->instances = instances_new(steward, &events->instances, arg);
     return d;
 }
@@ -368,7 +303,6 @@ void desk_close(struct desk *d)
 {
     resolver_free(d->resolver);
     hop_close(d->hop);
-    store_free(d->store);
     instances_free(d->instances);
     mem_free(d);
 }
@@ -376,11 +310,6 @@ void desk_close(struct desk *d)
 struct resolver *desk_resolver(struct desk *d)
 {
     return d->resolver;
-}
-
-struct store *desk_store(struct desk *d)
-{
-    return d->store;
 }
 
 struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index)

@@ -13,9 +13,9 @@ struct pair {
     struct outq q;
     enum pair_state state;
     struct task work;
-    struct ask *ask;
     struct s2s_out *out;
-    uint64_t token;
+    bool granted; /* the pair is ours */
+    struct view_grant grant;
     struct verdict verdict;
     struct backoff backoff;
     struct timer wait;
@@ -209,13 +209,6 @@ static void redial(struct pair *p)
     timer_start(&p->wait, random_below(loop_random(p->site->loop), PAIR_REDIAL_JITTER_MS));
 }
 
-static void release(struct pair *p)
-{
-    if (p->token)
-        seat_release(p->site->seat, p->local, p->remote, p->token);
-    p->token = 0;
-}
-
 /* Did it end as an attempt that failed? */
 static bool failed(const struct pair *p, bool was_open, enum bounce why)
 {
@@ -235,7 +228,6 @@ static void on_closed(void *arg, enum bounce why, const char *detail)
     outq_lost(&p->q);
     lane_port_changed(&p->q);
     memset(&p->verdict, 0, sizeof(p->verdict));
-    release(p);
     end_trial(p);
     if (failed(p, was_open, why))
         attempt_failed(p, why == BOUNCE_MAX ? BOUNCE_LINK_LOST : why, detail);
@@ -262,25 +254,10 @@ static void bounce_drained(struct pair *p)
     bounce_waiting(p, BOUNCE_DRAIN, slice_none());
 }
 
-static void on_claimed(void *arg, const struct store_claim *claim)
+static void dial(struct pair *p)
 {
-    struct pair *p = arg;
-
-    p->ask = NULL;
-    if (!claim->granted) { /* another node's: later versions route there */
-        end_trial(p);
-        attempt_failed(p, BOUNCE_UNREACHABLE, "the pair belongs to another node");
-        return;
-    }
-    p->token = claim->token;
-    if (p->site->bouncing) {
-        release(p);
-        end_trial(p);
-        bounce_drained(p);
-        return;
-    }
     enter(p, PAIR_DIALLING);
-    p->out = s2s_out_open(p->site, p->local, p->remote, &out_handler, p);
+    p->out = s2s_out_open(p->site, p->local, p->remote, p->grant.until_boot_ms, &out_handler, p);
 }
 
 static void claim(struct pair *p)
@@ -289,8 +266,25 @@ static void claim(struct pair *p)
         p->asked_us = loop_now_us(p->site->loop);
     if (p->at->why != BOUNCE_MAX && !p->at->trial)
         p->at->trial = p;
+    if (p->granted) {
+        dial(p);
+        return;
+    }
     enter(p, PAIR_CLAIMING);
-    p->ask = seat_claim(p->site->seat, p->local, p->remote, on_claimed, p);
+    view_want(p->site->view, p->local, p->remote);
+}
+
+static bool may_write(const struct pair *p)
+{
+    return loop_boot_ms(p->site->loop) <
+           atomic_load_explicit(p->grant.until_boot_ms, memory_order_acquire);
+}
+
+/* Parked: a stream that may not say a word would fail. */
+static void wait_for_right(struct pair *p)
+{
+    enter(p, PAIR_WAITING);
+    timer_start(&p->wait, PAIR_PARKED_MS);
 }
 
 /* Another pair found out what the domain is like. */
@@ -333,6 +327,8 @@ static void begin(struct pair *p)
         bounce_drained(p);
     else if (wait)
         wait_for_remote(p, wait);
+    else if (p->granted && !may_write(p))
+        wait_for_right(p);
     else
         claim(p);
 }
@@ -379,6 +375,60 @@ static void queue_fate(struct outq *q, struct stanza *s, enum fate fate, enum bo
 
 static const struct outq_ops queue_ops = {queue_kick, queue_fate};
 
+/* --- whose it is --- */
+
+static struct pair *pair_get(struct site *site, struct slice local, struct slice remote);
+
+static struct pair *pair_find(struct site *site, struct slice local, struct slice remote)
+{
+    char buf[PORT_KEY_BYTES_MAX];
+
+    return map_find(&site->pairs, slice_make(buf, router_pair_key(local, remote, buf)));
+}
+
+void pair_granted(struct site *site, struct slice local, struct slice remote,
+                  const struct view_grant *grant)
+{
+    struct pair *p = pair_get(site, local, remote);
+
+    p->granted = true;
+    p->grant = *grant;
+    if (p->out)
+        s2s_out_set_until(p->out, grant->until_boot_ms);
+    if (p->state == PAIR_CLAIMING)
+        begin(p);
+}
+
+/* What was written may have been received, and is somebody else's to send again: not a byte more
+ * of it may go out from here. */
+static void withdraw(struct pair *p)
+{
+    if (p->state == PAIR_OPEN)
+        close_queue(p);
+    else
+        enter(p, PAIR_ENDING);
+    s2s_out_abort(p->out);
+    outq_lost(&p->q);
+}
+
+void pair_give_up(struct site *site, struct slice local, struct slice remote)
+{
+    struct pair *p = pair_find(site, local, remote);
+
+    if (!p)
+        return;
+    p->granted = false;
+    memset(&p->grant, 0, sizeof(p->grant));
+    end_trial(p);
+    if (p->out) {
+        withdraw(p);
+    } else {
+        timer_stop(&p->wait);
+        enter(p, PAIR_IDLE);
+    }
+    outq_flush(&p->q, true, FATE_RETURNED, BOUNCE_MAX, slice_none());
+}
+
 /* --- life --- */
 
 struct pair *pair_of_queue(struct outq *q)
@@ -401,18 +451,19 @@ static struct pair *pair_new(struct site *site, struct slice key, size_t local_l
     timer_init(&p->wait, site->loop, on_wait);
     map_add(&site->pairs, slice_make(p->key, key.len), p);
     p->at = remote_join(site, p->remote, &p->at_remote);
+    p->granted = view_owns(site->view, p->local, p->remote, &p->grant);
     site_wake(site);
     return p;
 }
 
 static void pair_free(struct pair *p)
 {
+    view_release(p->site->view, p->local, p->remote);
     map_remove(&p->site->pairs, slice_from(p->key));
     end_trial(p);
     remote_leave(p->at, &p->at_remote);
     timer_stop(&p->wait);
     task_cancel(&p->work);
-    ask_cancel(p->ask);
     lane_port_gone(&p->q);
     outq_fini(&p->q);
     mem_free(p->failure_detail);
@@ -420,15 +471,18 @@ static void pair_free(struct pair *p)
     mem_free(p);
 }
 
-struct outq *pair_queue(struct site *site, struct slice local, struct slice remote)
+static struct pair *pair_get(struct site *site, struct slice local, struct slice remote)
 {
     char buf[PORT_KEY_BYTES_MAX];
     struct slice key = slice_make(buf, router_pair_key(local, remote, buf));
     struct pair *p = map_find(&site->pairs, key);
 
-    if (!p)
-        p = pair_new(site, key, local.len);
-    return &p->q;
+    return p ? p : pair_new(site, key, local.len);
+}
+
+struct outq *pair_queue(struct site *site, struct slice local, struct slice remote)
+{
+    return &pair_get(site, local, remote)->q;
 }
 
 static void forget_failure(struct pair *p)
@@ -505,7 +559,7 @@ static void tick(struct pair *p)
             close_link(p, FAULT_NONE);
         return;
     }
-    if (outq_count(&p->q) || p->out || p->ask)
+    if (outq_count(&p->q) || p->out || p->state == PAIR_CLAIMING)
         return;
     if (now(p) - p->since_ms >= PAIR_FORGET_MS && backoff_over(&p->backoff, now(p)))
         pair_free(p);
@@ -537,7 +591,7 @@ void pairs_shutdown(struct site *site)
 
     pairs_bounce(site, BOUNCE_DRAIN);
     while ((p = map_next(&site->pairs, &pos)))
-        if (!p->out && !p->ask && !outq_count(&p->q))
+        if (!p->out && !outq_count(&p->q))
             pair_free(p);
 }
 
@@ -557,5 +611,5 @@ void pair_describe(const struct pair *p, struct pair_row *row)
     row->failures_count = p->backoff.failures_count;
     row->last_failure = p->failure == BOUNCE_MAX ? NULL : bounce_word(p->failure);
     row->last_detail = p->failure_detail;
-    row->token = p->token;
+    row->token = p->grant.token;
 }

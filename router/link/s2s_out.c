@@ -399,7 +399,7 @@ static void on_connected(void *arg, struct stream *s, const struct endpoint *e)
     o->direct_tls = e->direct_tls;
     o->negotiate_until_ms = loop_now_ms(o->site->loop) + o->site->settings->negotiation_ms;
     stream_set_handler(s, &stream_handler, o);
-    conn_set_deadline(stream_conn(s), o->site->deadline_boot_ms);
+    conn_set_deadline(stream_conn(s), o->until_boot_ms);
     if (e->direct_tls)
         s2s_out_start_tls(o, true);
     else
@@ -508,6 +508,26 @@ void s2s_out_close(struct s2s_out *o, enum fault why)
     end(o, why);
 }
 
+void s2s_out_abort(struct s2s_out *o)
+{
+    s2s_out_close(o, FAULT_CLOSED_BY_OPERATOR);
+    if (o->stream)
+        stream_abort(o->stream, ERR_CANCELLED);
+}
+
+void s2s_out_set_until(struct s2s_out *o, const _Atomic uint64_t *until_boot_ms)
+{
+    o->until_boot_ms = until_boot_ms;
+    if (o->stream)
+        conn_set_deadline(stream_conn(o->stream), until_boot_ms);
+}
+
+void s2s_out_discard(struct s2s_out *o)
+{
+    if (o->stream)
+        conn_discard_output(stream_conn(o->stream));
+}
+
 uint64_t s2s_out_idle_ms(const struct s2s_out *o)
 {
     return loop_now_ms(o->site->loop) -
@@ -596,10 +616,12 @@ static struct s2s_out *make(struct site *site, struct slice from, struct slice t
 }
 
 struct s2s_out *s2s_out_open(struct site *site, struct slice from, struct slice to,
-                             const struct s2s_out_handler *h, void *arg)
+                             const _Atomic uint64_t *until_boot_ms, const struct s2s_out_handler *h,
+                             void *arg)
 {
     struct s2s_out *o = make(site, from, to, h, arg);
 
+    o->until_boot_ms = until_boot_ms;
     resolve(o);
     return o;
 }

@@ -6,6 +6,7 @@
 #include "link/pair.h"
 #include "link/s2s_in.h"
 #include "link/s2s_out.h"
+#include "link/view.h"
 #include "loop/listener.h"
 
 /* Ages, graces and idleness are looked at this often while there is anything to look at. */
@@ -206,6 +207,7 @@ static void on_tick(struct timer *t)
         check_links(s);
         pairs_tick(s);
         lanes_tick(s->lanes, now);
+        view_tick(s->view, now);
     }
     if (busy || s->link_count || map_count(&s->pairs) || !lanes_idle(s->lanes))
         timer_start(&s->tick, busy ? SITE_TICK_MS : 1000);
@@ -377,14 +379,14 @@ static void wake(void *arg)
     site_wake(arg);
 }
 
-static struct lanes *open_lanes(struct site *s, const struct owner_view *owners)
+static struct lanes *open_lanes(struct site *s)
 {
     struct lanes_options o = {.loop = s->loop,
                               .router = &s->router,
                               .port = port_of,
                               .wake = wake,
                               .arg = s,
-                              .owners = *owners};
+                              .owners = view_owners(s->view)};
 
     return lanes_open(&o);
 }
@@ -417,7 +419,8 @@ void site_init(struct site *s, const struct site_options *o)
     router_configure(&s->router, &o->settings->queue, o->settings->rules,
                      o->settings->component_count);
     s->seat = seat_open(o->desk, o->loop, o->worker);
-    s->lanes = open_lanes(s, &o->owners);
+    s->view = view_open(s, o->members);
+    s->lanes = open_lanes(s);
 }
 
 void site_connect(struct site *s, struct hop *const *lane_hops)
@@ -441,6 +444,7 @@ void site_fini(struct site *s)
     timer_stop(&s->tick);
     router_fini(&s->router);
     lanes_close(s->lanes);
+    view_close(s->view);
     seat_close(s->seat);
     map_fini(&s->pairs);
     map_fini(&s->remotes);

@@ -113,10 +113,8 @@ static void get_livez(struct api *a, struct http_request *r)
 
 static void get_readyz(struct api *a, struct http_request *r)
 {
-    enum node_state state = node_state(a->node);
-
-    answer_text(r, state == NODE_MEMBER ? 200 : 503, "%s: %s\n", node_state_word(a->node),
-                api_state_text(state));
+    answer_text(r, node_ready(a->node) ? 200 : 503, "%s: %s\n", node_state_word(a->node),
+                node_state_text(a->node));
 }
 
 /* --- metrics --- */

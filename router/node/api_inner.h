@@ -45,7 +45,6 @@ void api_status(struct api *a, struct http_request *r);
 void api_nodes(struct api *a, struct http_request *r);
 void api_certs(struct api *a, struct http_request *r);
 /* What the state of a node means, for people. */
-const char *api_state_text(enum node_state state);
 
 /* control.c */
 void control_close(struct api *a, struct http_request *r);

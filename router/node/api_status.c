@@ -5,18 +5,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-const char *api_state_text(enum node_state state)
-{
-    static const char *const texts[] = {
-        [NODE_STARTING] = "starting; the listeners are not up yet",
-        [NODE_MEMBER] = "serving",
-        [NODE_DRAINING] = "shutting down; what is held is sent, then links are closed",
-        [NODE_STOPPED] = "stopped",
-    };
-
-    return texts[state];
-}
-
 /* --- parts of the status row --- */
 
 static json_t *listener(const char *what, const struct addr *at)
@@ -154,10 +142,14 @@ static json_t *descriptors(const struct metrics *m)
 static json_t *store(struct api *a)
 {
     json_t *o = json_object();
+    struct members *m = node_members(a->node);
+    const struct store_state *s = store_state(members_store(m));
 
-    json_put_text(o, "kind", "memory");
-    json_put_flag(o, "up", true);
-    json_put_count(o, "pairs", store_pair_count(desk_store(node_desk(a->node))));
+    json_put_text(o, "kind", s->kind);
+    json_put_flag(o, "up", s->up);
+    if (!s->up)
+        json_put_text(o, "why", s->why);
+    json_put_count(o, "pairs", members_owners(m)->counts[OWNER_OURS]);
     return o;
 }
 
@@ -183,8 +175,8 @@ static json_t *node_row(struct api *a, const struct metrics *m)
 
     json_put_text(o, "version", FEDROUTER_VERSION);
     json_put_text(o, "state", node_state_word(a->node));
-    json_put_text(o, "state_text", api_state_text(state));
-    json_put_flag(o, "ready", state == NODE_MEMBER);
+    json_put_text(o, "state_text", node_state_text(a->node));
+    json_put_flag(o, "ready", node_ready(a->node));
     json_put_flag(o, "draining", state == NODE_DRAINING);
     json_put_count(o, "up_ms", m->up_ms);
     json_put_count(o, "pid", (uint64_t)getpid());

@@ -1,6 +1,6 @@
 /* router/node/node.c
  *
- *   STARTING --workers connected, listeners up--> MEMBER --node_drain--> DRAINING --> STOPPED
+ *   STARTING --workers connected, listeners up--> SERVING --node_drain--> DRAINING --> STOPPED
  *
  * Draining, in shares of node.drain_timeout: a tenth: accept and read on (balancers notice);
  * then inbound streams are ended and read to their end, components are not read any more, and what
@@ -8,6 +8,8 @@
  * components wrote meanwhile; then all links close with system-shutdown.
  */
 #include "node/node.h"
+
+#include "link/members.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -25,6 +27,8 @@ struct node {
     struct conf *conf;
     struct settings *settings;
     struct desk *desk;
+    struct members *members;
+    uint64_t route_seed[2];
     struct workers *workers;
     struct door *door;
     struct mem_budget memory;
@@ -37,6 +41,16 @@ struct node {
     char error[512];
 };
 
+static unsigned worker_count(const struct conf *conf)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t n = conf->node.worker_count ? conf->node.worker_count
+                 : cores > 0             ? (uint64_t)cores
+                                         : 1;
+
+    return n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
 static struct log *node_log(struct node *n)
 {
     return loop_log(n->o.loop);
@@ -44,16 +58,103 @@ static struct log *node_log(struct node *n)
 
 const char *node_state_word(const struct node *n)
 {
-    static const char *const words[] = {"joining", "member", "draining", "stopped"};
+    static const char *const words[] = {"joining", NULL, "draining", "stopped"};
 
-    return words[n->state];
+    return n->state == NODE_SERVING ? lease_state_word(members_state(n->members)) : words[n->state];
+}
+
+const char *node_state_text(const struct node *n)
+{
+    static const char *const texts[] = {
+        [NODE_STARTING] = "starting; the listeners are not up yet",
+        [NODE_DRAINING] = "shutting down; what is held is sent, then links are closed",
+        [NODE_STOPPED] = "stopped",
+    };
+    static const char *const serving[] = {
+        [LEASE_JOINING] = "not every member has acknowledged this node yet; see the store",
+        [LEASE_SETTLING] = "the table began anew; waiting for the members it had",
+        [LEASE_MEMBER] = "serving",
+        [LEASE_DEGRADED] = "serving on the promises of the others; the table does not answer",
+        [LEASE_PARKED] = "no right to write: the table does not answer and a member is missing; "
+                         "stanzas wait (fedrouterctl forget, if that member is dead)",
+        [LEASE_DRAINING] = "shutting down; what is held is sent, then links are closed",
+    };
+
+    return n->state == NODE_SERVING ? serving[members_state(n->members)] : texts[n->state];
+}
+
+bool node_ready(const struct node *n)
+{
+    enum lease_state s = members_state(n->members);
+
+    return n->state == NODE_SERVING && (s == LEASE_MEMBER || s == LEASE_DEGRADED);
+}
+
+static void log_state(struct node *n)
+{
+    LOG(node_log(n), LOG_INFO, "node.state", LOG_TEXT("node", n->conf->node.name),
+        LOG_TEXT("state", node_state_word(n)));
 }
 
 static void enter(struct node *n, enum node_state state)
 {
     n->state = state;
-    LOG(node_log(n), LOG_INFO, "node.state", LOG_TEXT("node", n->conf->node.name),
-        LOG_TEXT("state", node_state_word(n)));
+    if (state != NODE_SERVING || members_state(n->members) == LEASE_MEMBER)
+        log_state(n);
+}
+
+/* --- membership --- */
+
+static void on_member_state(void *arg, enum lease_state state)
+{
+    struct node *n = arg;
+
+    (void)state;
+    if (n->state == NODE_SERVING)
+        log_state(n);
+}
+
+static void on_member_refused(void *arg, const char *why)
+{
+    struct node *n = arg;
+
+    snprintf(n->error, sizeof(n->error), "%s", why);
+    LOG(node_log(n), LOG_ERROR, "node.refused", LOG_TEXT("error", n->error));
+    node_drain(n);
+}
+
+static const struct members_events members_events = {on_member_state, on_member_refused};
+
+static struct store *open_store(void *arg, const struct store_events *events, void *events_arg)
+{
+    struct node *n = arg;
+
+    return store_memory_new(n->o.loop, n->conf->node.name, events, events_arg);
+}
+
+static void open_members(struct node *n)
+{
+    struct members_options o = {
+        .loop = n->o.loop,
+        .node = slice_from(n->conf->node.name),
+        .address = slice_from(""),
+        .worker_count = worker_count(n->conf),
+        .route_seed = n->route_seed,
+        .open_store = open_store,
+        .events = &members_events,
+        .arg = n,
+    };
+
+    n->members = members_open(&o);
+}
+
+static void connect_members(struct node *n)
+{
+    struct hop *views[WORKERS_MAX];
+
+    for (unsigned i = 0; i < workers_count(n->workers); i++)
+        views[i] = workers_view(n->workers, i);
+    members_connect(n->members, views);
 }
 
 /* --- the store's news, for every worker --- */
@@ -222,7 +323,8 @@ static void on_workers_ready(void *arg)
         workers_stop(n->workers, STOP_LEAST_MS, on_stopped, n);
         return;
     }
-    enter(n, NODE_MEMBER);
+    connect_members(n);
+    enter(n, NODE_SERVING);
     n->o.ready(n->o.arg);
 }
 
@@ -362,22 +464,14 @@ enum err node_reload(struct node *n, struct conf *conf, char *error, size_t erro
 
 /* --- life --- */
 
-static unsigned worker_count(const struct conf *conf)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t n = conf->node.worker_count ? conf->node.worker_count
-                 : cores > 0             ? (uint64_t)cores
-                                         : 1;
-
-    return n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
-}
-
 static void start_workers(struct node *n)
 {
     struct workers_options w = {
         .steward = n->o.loop,
         .count = worker_count(n->conf),
         .desk = n->desk,
+        .members = n->members,
+        .route_seed = n->route_seed,
         .settings = n->settings,
         .sink = n->o.sink,
         .memory = &n->memory,
@@ -414,6 +508,8 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
     apply_level(n);
     n->desk = desk_open(o->loop, &o->conf->dns, &desk_events, n);
     n->door = door_new(&d);
+    random_fill(loop_random(o->loop), n->route_seed, sizeof(n->route_seed));
+    open_members(n);
     start_workers(n);
     *ret_node = n;
     return OK;
@@ -423,6 +519,7 @@ void node_free(struct node *n)
 {
     timer_stop(&n->drain_timer);
     workers_free(n->workers);
+    members_close(n->members);
     door_free(n->door);
     desk_close(n->desk);
     settings_unref(n->settings);
@@ -459,6 +556,11 @@ struct workers *node_workers(struct node *n)
 struct desk *node_desk(struct node *n)
 {
     return n->desk;
+}
+
+struct members *node_members(struct node *n)
+{
+    return n->members;
 }
 
 struct door *node_door(struct node *n)

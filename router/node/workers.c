@@ -1,6 +1,7 @@
 #include "node/workers.h"
 
 #include "link/pair.h"
+#include "link/view.h"
 #include "loop/hop.h"
 #include "loop/thread.h"
 
@@ -33,7 +34,6 @@ struct workers {
     unsigned count;
     struct worker *list;
     struct hop *home; /* messages to the steward */
-    uint64_t route_seed[2];
     uint64_t id_secret[2];
     _Atomic uint64_t next_id;
     void (*stopped)(void *arg);
@@ -255,8 +255,9 @@ static void worker_init(struct loop *l, void *arg)
         .worker = w->index,
         .worker_count = w->all->count,
         .desk = w->all->o.desk,
+        .members = w->all->o.members,
         .settings = w->all->o.settings,
-        .route_seed = w->all->route_seed,
+        .route_seed = w->all->o.route_seed,
         .id_secret = w->all->id_secret,
         .next_id = &w->all->next_id,
         .memory = w->all->o.memory,
@@ -322,7 +323,6 @@ struct workers *workers_start(const struct workers_options *o, void (*ready)(voi
     w->home = hop_open(o->steward, w);
     w->all_quiet = true;
     atomic_init(&w->next_id, 1);
-    random_fill(loop_random(o->steward), w->route_seed, sizeof(w->route_seed));
     random_fill(loop_random(o->steward), w->id_secret, sizeof(w->id_secret));
     for (unsigned i = 0; i < o->count; i++) {
         char name[16] = "worker-";
@@ -350,6 +350,11 @@ unsigned workers_count(const struct workers *w)
 struct counters *workers_counters(struct workers *w, unsigned i)
 {
     return &w->list[i].counters;
+}
+
+struct hop *workers_view(struct workers *w, unsigned i)
+{
+    return view_hop(w->list[i].site.view);
 }
 
 /* --- stopping: all sites fall quiet together (lanes need both their ends), then all loops end ---

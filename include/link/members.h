@@ -1,0 +1,70 @@
+/* link/members.h - this node among the others: it renews, asks for promises, buries, claims, and
+ * tells its workers what they may write, and for which pairs.
+ *
+ * On the steward's loop. What may be done when is the lease's word (route/lease), which pairs are
+ * ours that of the owners (route/owners); this carries their questions to the table
+ * (session/store) and the mesh, and the answers back. Workers are told by message, each through
+ * its view (link/view).
+ *
+ * How long a worker may write stands in a number that comes with each grant and that every flush
+ * reads. A right that was lost for good never comes back under the same number: an incarnation has
+ * one of its own, and so has what is held by promises alone each time they end. Else a worker that
+ * has not yet heard that a pair is lost could go on with the next right.
+ */
+#ifndef LINK_MEMBERS_H
+#define LINK_MEMBERS_H
+
+#include "loop/hop.h"
+#include "route/lease.h"
+#include "route/owners.h"
+#include "session/store.h"
+#include "wire/frame.h"
+
+struct members;
+
+/* Posted, or in an event. */
+struct members_events {
+    /* The state's word changed. */
+    void (*state)(void *arg, enum lease_state state);
+    /* This process cannot go on: its name is another's, or the table is kept by other rules.
+     * `why`: one line, with the remedy. */
+    void (*refused)(void *arg, const char *why);
+};
+
+struct members_options {
+    struct loop *loop;
+    struct slice node;
+    struct slice address; /* of its mesh; empty: one node, no mesh */
+    bool stop;            /* store.redis.outage: stop */
+    unsigned worker_count;
+    const uint64_t *route_seed;
+    /* Opens the table. */
+    struct store *(*open_store)(void *arg, const struct store_events *events, void *events_arg);
+    const struct members_events *events;
+    void *arg;
+    struct frame_hello hello; /* digests and versions; copied */
+};
+
+struct members *members_open(const struct members_options *o);
+/* The workers' ends, by index, once all are there; renewals begin. Copied. */
+void members_connect(struct members *m, struct hop *const *view_hops);
+/* No view speaks any more. */
+void members_close(struct members *m);
+
+struct hop *members_hop(struct members *m);
+bool members_clustered(const struct members *m);
+bool members_is_self(const struct members *m, struct slice node);
+/* Leaving: pairs are handed over, new ones not taken. */
+void members_drain(struct members *m);
+/* Pairs on offer, or still to be offered. */
+size_t members_offers_left(const struct members *m);
+/* The last word to the table and the others; `done` when it was heard, or cannot be. */
+void members_leave(struct members *m, void (*done)(void *arg), void *arg);
+
+/* --- for people --- */
+enum lease_state members_state(const struct members *m);
+struct lease *members_lease(struct members *m);
+struct owners *members_owners(struct members *m);
+struct store *members_store(struct members *m);
+
+#endif

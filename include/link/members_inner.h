@@ -1,0 +1,106 @@
+/* link/members_inner.h - inside the members: members.c (life, second by second), members_table.c
+ * (questions to the table) and members_mesh.c (the other nodes). */
+#ifndef LINK_MEMBERS_INNER_H
+#define LINK_MEMBERS_INNER_H
+
+#include "link/members_private.h"
+#include "loop/timer.h"
+
+/* Until when may be written; zero for good once its right is lost. */
+struct until {
+    struct list node;
+    _Atomic uint64_t boot_ms;
+};
+
+/* Another node, as far as the mesh is concerned. */
+struct fellow {
+    struct list node;
+    char name[LEASE_NAME_MAX + 1];
+    char *address;        /* that a connection is wanted to, or NULL */
+    uint64_t incarnation; /* the last it named on the mesh */
+    uint64_t listed;      /* its incarnation on the list; 0: not on it */
+    bool up;
+    bool differs; /* its hello shows other secrets or rules */
+};
+
+/* The pairs that a round of PINGs asked about. */
+struct asked {
+    uint64_t round;
+    char **keys;
+    size_t count;
+};
+
+/* A pair that is on offer. */
+struct offer {
+    struct list node;
+    char *key;
+    uint64_t token;
+    uint64_t incarnation; /* of ours, that the row names */
+    char *to;             /* who is asked; NULL: nobody yet */
+    uint64_t answer_by_ms;
+    char **tried;
+    size_t tried_count;
+};
+
+struct members {
+    struct members_options o;
+    char *name;
+    char *address;
+    char *hello_texts[3];
+    struct lease lease;
+    struct owners owners;
+    struct store *store;
+    struct hop *hop;
+    struct hop **views;
+    struct timer tick;
+    enum lease_state state; /* last told */
+    bool refused;
+    uint64_t token; /* the highest seen */
+    struct until *until;
+    struct until *promised;
+    struct list untils;   /* all there ever were */
+    uint64_t call_serial; /* calls of older ones are answered into the void */
+    struct list fellows;
+    struct asked asked[LEASE_ASK_MAX];
+    struct list offers;
+    struct list takes; /* struct offer: offered to us, `to`: by whom */
+    void (*left)(void *arg);
+    void *left_arg;
+    struct timer leave_by;
+};
+
+uint64_t members_now(const struct members *m);
+struct log *members_log(const struct members *m);
+/* After each event that the lease heard: duties, deadlines, news. */
+void members_after(struct members *m);
+/* Before each that may extend a right. */
+void members_before(struct members *m);
+void members_order(struct members *m, unsigned worker, struct order *o);
+/* `o` goes to every worker; freed. */
+void members_order_all(struct members *m, struct order *o);
+void members_split(struct slice key, struct slice *ret_local, struct slice *ret_remote);
+
+/* members_table.c */
+extern const struct owners_ops members_owners_ops;
+void members_renew(struct members *m);
+void members_bury_silent(struct members *m);
+struct store_as members_as(const struct members *m);
+void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1]);
+
+/* members_mesh.c */
+void members_meet(struct members *m); /* connections to all on the list, and no others */
+void members_ping(struct members *m);
+void members_send(struct members *m, struct slice node, const struct frame *f);
+void members_say_hello(struct members *m);
+void members_hear_mesh(struct members *m, const struct word *w);
+struct fellow *members_fellow(const struct members *m, struct slice node);
+void members_mesh_fini(struct members *m);
+
+/* members_handover.c */
+void members_offer(struct members *m, struct slice key);
+void members_hear_handoff(struct members *m, struct slice node, const struct frame_handoff *h);
+void members_taken(struct members *m, struct slice key, uint64_t token);
+void members_offers_tick(struct members *m);
+void members_handover_fini(struct members *m);
+
+#endif

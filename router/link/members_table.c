@@ -1,0 +1,370 @@
+/* Questions to the table. The lease and the owners speak of nodes and keys, the store of rows. */
+#include "link/members_inner.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1])
+{
+    out[0] = '\0';
+    if (epoch)
+        snprintf(out, LEASE_EPOCH_MAX + 1, "%llu", (unsigned long long)epoch);
+}
+
+static uint64_t epoch_number(const struct members *m)
+{
+    return strtoull(m->lease.epoch, NULL, 10);
+}
+
+struct store_as members_as(const struct members *m)
+{
+    return (struct store_as){m->lease.incarnation, epoch_number(m)};
+}
+
+static void see_token(struct members *m, uint64_t token)
+{
+    if (token > m->token)
+        m->token = token;
+}
+
+/* --- renewals --- */
+
+struct renewal {
+    struct members *m;
+    uint64_t number;
+};
+
+static void take_list(struct members *m, uint64_t number, const struct store_renewal *r)
+{
+    struct lease_row rows[STORE_MEMBERS_MAX];
+    char epoch[LEASE_EPOCH_MAX + 1];
+    struct lease_answer a = {.version = r->version, .settled = r->settled, .rows = rows};
+
+    members_epoch(r->epoch, epoch);
+    a.epoch = slice_from(epoch);
+    a.row_count = r->member_count;
+    for (size_t i = 0; i < r->member_count; i++)
+        rows[i] = (struct lease_row){{r->members[i].node, r->members[i].incarnation},
+                                     r->members[i].count,
+                                     r->members[i].joined,
+                                     r->members[i].ack,
+                                     r->members[i].addr};
+    lease_renewed(&m->lease, number, &a, members_now(m));
+}
+
+static void refuse(struct members *m, const char *format, struct slice value)
+{
+    char why[256];
+
+    if (m->refused)
+        return;
+    m->refused = true;
+    snprintf(why, sizeof(why), format, SLICE_ARGS(value));
+    m->o.events->refused(m->o.arg, why);
+}
+
+static void take_outcome(struct members *m, uint64_t number, const struct store_renewal *r)
+{
+    switch (r->outcome) {
+    case STORE_RENEWED:
+        take_list(m, number, r);
+        return;
+    case STORE_FALLEN:
+        lease_fallen(&m->lease, number);
+        return;
+    case STORE_BURIED:
+        lease_buried(&m->lease, number, r->incarnation);
+        return;
+    case STORE_HELD:
+        lease_held(&m->lease, number, r->incarnation, r->count, members_now(m));
+        return;
+    case STORE_GHOST:
+        return;
+    case STORE_OTHER_OUTAGE:
+        refuse(m, "store.redis.outage: the cluster's is %.*s; it must be the same on all nodes",
+               r->value);
+        return;
+    case STORE_OTHER_FORMAT:
+        refuse(m,
+               "store.redis: the table has format %.*s, which this version does not speak; "
+               "finish the upgrade, or use another prefix",
+               r->value);
+        return;
+    }
+}
+
+static void on_renewed(void *arg, const struct store_renewal *r)
+{
+    struct renewal *w = arg;
+    struct members *m = w->m;
+
+    if (r) {
+        members_before(m);
+        take_outcome(m, w->number, r);
+        members_after(m);
+    }
+    mem_free(w);
+}
+
+struct brought {
+    struct store_name names[STORE_MEMBERS_MAX];
+    size_t count;
+};
+
+static void bring(void *arg, const struct lease_peer *p)
+{
+    struct brought *b = arg;
+
+    if (b->count < STORE_MEMBERS_MAX)
+        b->names[b->count++] = (struct store_name){slice_from(p->name), p->incarnation,
+                                                   slice_from(p->address ? p->address : "")};
+}
+
+static enum store_mode mode_of(enum lease_mode mode)
+{
+    static const enum store_mode modes[] = {
+        [LEASE_NEW] = STORE_NEW,
+        [LEASE_SETTLE] = STORE_SETTLE,
+        [LEASE_RIGHT] = STORE_RIGHT,
+        [LEASE_NONE] = STORE_NONE,
+    };
+
+    return modes[mode];
+}
+
+void members_renew(struct members *m)
+{
+    struct brought b = {.count = 0};
+    struct lease_renewal l;
+    struct store_renew r;
+    struct renewal *w;
+
+    if (!store_state(m->store)->open || m->lease.leaving)
+        return;
+    lease_renew(&m->lease, members_now(m), &l);
+    lease_walk_brought(&m->lease, bring, &b);
+    r = (struct store_renew){
+        .incarnation = l.incarnation,
+        .epoch = epoch_number(m),
+        .ack = l.ack,
+        .token = m->token,
+        .mode = mode_of(l.mode),
+        .holder_still = l.takes_over,
+        .holder_count = l.count,
+        .held = b.names,
+        .held_count = b.count,
+    };
+    w = MEM_NEW(struct renewal);
+    w->m = m;
+    w->number = l.number;
+    store_renew(m->store, &r, on_renewed, w);
+}
+
+/* --- burials --- */
+
+struct burial {
+    struct members *m;
+    char *name;
+    uint64_t incarnation;
+};
+
+static void on_buried(void *arg, const struct store_answer *a)
+{
+    struct burial *b = arg;
+    struct members *m = b->m;
+    struct lease_id id = {slice_from(b->name), b->incarnation};
+    bool done = a && a->word == STORE_OK;
+
+    LOG(members_log(m), LOG_WARN, "member.buried", LOG_TEXT("member", b->name),
+        LOG_INT("incarnation", b->incarnation), LOG_TEXT("done", done ? "yes" : "no"));
+    if (done)
+        counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
+    lease_burial_answered(&m->lease, id, done, members_now(m));
+    members_after(m);
+    mem_free(b->name);
+    mem_free(b);
+}
+
+void members_bury_silent(struct members *m)
+{
+    struct lease_burial l;
+
+    while (lease_next_burial(&m->lease, members_now(m), &l)) {
+        struct burial *b = MEM_NEW(struct burial);
+
+        b->m = m;
+        b->name = mem_strndup(l.id.name);
+        b->incarnation = l.id.incarnation;
+        store_bury(m->store, members_as(m), slice_from(b->name), b->incarnation, l.count, on_buried,
+                   b);
+    }
+}
+
+/* --- pairs --- */
+
+struct call {
+    struct members *m;
+    uint64_t serial;
+};
+
+static struct call *call_new(struct members *m)
+{
+    struct call *c = MEM_NEW(struct call);
+
+    c->m = m;
+    c->serial = m->call_serial;
+    return c;
+}
+
+static struct members *call_end(struct call *c)
+{
+    struct members *m = c->serial == c->m->call_serial ? c->m : NULL;
+
+    mem_free(c);
+    return m;
+}
+
+static void to_pairs(const struct owners_item *items, size_t count, struct store_pair *pairs)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_pair *p = &pairs[i];
+        const struct owner_ref *w = &items[i].witness;
+
+        members_split(items[i].key, &p->local, &p->remote);
+        p->token = w->node.len ? w->token : items[i].token;
+        p->witness = w->node;
+        p->witness_incarnation = w->incarnation;
+    }
+}
+
+static enum owners_answer to_rows(struct members *m, const struct store_answer *a,
+                                  struct owner_ref *rows)
+{
+    if (!a || a->word != STORE_OK)
+        return OWNERS_WAIT;
+    for (size_t i = 0; i < a->row_count; i++) {
+        rows[i] = (struct owner_ref){a->rows[i].node, a->rows[i].incarnation, a->rows[i].token};
+        see_token(m, rows[i].token);
+    }
+    return OWNERS_ROWS;
+}
+
+static void count_claims(struct members *m, enum owners_answer answer, const struct owner_ref *rows,
+                         size_t count)
+{
+    for (size_t i = 0; answer == OWNERS_ROWS && i < count; i++)
+        counter_add(loop_counters(m->o.loop),
+                    slice_is(rows[i].node, m->name) ? COUNTER_CLAIMS_OK : COUNTER_CLAIMS_REFUSED,
+                    1);
+}
+
+static void on_claimed(void *arg, const struct store_answer *a)
+{
+    struct members *m = call_end(arg);
+    struct owner_ref rows[STORE_BATCH_MAX];
+    enum owners_answer answer;
+
+    if (!m)
+        return;
+    answer = to_rows(m, a, rows);
+    count_claims(m, answer, rows, a ? a->row_count : 0);
+    owners_claimed(&m->owners, answer, rows, members_now(m));
+    members_after(m);
+}
+
+static void op_claim(void *arg, const struct owners_item *items, size_t count)
+{
+    struct members *m = arg;
+    struct store_pair pairs[OWNERS_BATCH_MAX];
+
+    to_pairs(items, count, pairs);
+    store_claim(m->store, members_as(m), pairs, count, on_claimed, call_new(m));
+}
+
+static void on_asserted(void *arg, const struct store_answer *a)
+{
+    struct members *m = call_end(arg);
+    struct owner_ref rows[STORE_BATCH_MAX];
+
+    if (!m)
+        return;
+    owners_asserted(&m->owners, to_rows(m, a, rows), rows, members_now(m));
+    members_after(m);
+}
+
+static void op_assert(void *arg, const struct owners_item *items, size_t count)
+{
+    struct members *m = arg;
+    struct store_pair pairs[OWNERS_BATCH_MAX];
+
+    to_pairs(items, count, pairs);
+    store_assert(m->store, members_as(m), pairs, count, on_asserted, call_new(m));
+}
+
+static void on_released(void *arg, const struct store_answer *a)
+{
+    struct members *m = call_end(arg);
+
+    if (!m)
+        return;
+    owners_released(&m->owners, a && a->word == STORE_OK ? OWNERS_ROWS : OWNERS_WAIT,
+                    members_now(m));
+    members_after(m);
+}
+
+static void op_release(void *arg, const struct owners_item *items, size_t count)
+{
+    struct members *m = arg;
+    struct store_pair pairs[OWNERS_BATCH_MAX];
+
+    to_pairs(items, count, pairs);
+    store_release(m->store, members_as(m), pairs, count, on_released, call_new(m));
+}
+
+/* --- what the owners say to workers --- */
+
+static void op_granted(void *arg, struct slice key, uint64_t token, bool provisional)
+{
+    struct members *m = arg;
+    struct order *o = order_new(ORDER_GRANTED, key, slice_none());
+
+    o->token = token;
+    o->provisional = provisional;
+    o->until_boot_ms = provisional ? &m->promised->boot_ms : &m->until->boot_ms;
+    members_order_all(m, o);
+}
+
+static struct order *whose_order(enum order_kind kind, struct slice key,
+                                 const struct owner_ref *owner)
+{
+    struct order *o = order_new(kind, key, owner->node);
+
+    o->incarnation = owner->incarnation;
+    o->token = owner->token;
+    return o;
+}
+
+static void op_elsewhere(void *arg, struct slice key, const struct owner_ref *owner)
+{
+    members_order_all(arg, whose_order(ORDER_ELSEWHERE, key, owner));
+}
+
+static void op_lost(void *arg, struct slice key, const struct owner_ref *owner)
+{
+    members_order_all(arg, whose_order(ORDER_LOST, key, owner));
+}
+
+static void op_taken(void *arg, struct slice key, uint64_t token)
+{
+    members_taken(arg, key, token);
+}
+
+const struct owners_ops members_owners_ops = {
+    .claim = op_claim,
+    .assert_rows = op_assert,
+    .release = op_release,
+    .granted = op_granted,
+    .elsewhere = op_elsewhere,
+    .lost = op_lost,
+    .taken = op_taken,
+};
