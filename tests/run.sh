@@ -7,7 +7,7 @@
 #   dev      unit tests, scenarios, simulation, fuzz corpus, floors: AddressSanitizer and UBSan
 #   tsan     whatever runs more than one thread, under ThreadSanitizer
 #   fuzz     each fuzzer for a few seconds (--long: a minute)
-#   system   real Prosody, ejabberd and DNS in a network namespace of our own; the load generator:
+#   system   real Prosody, ejabberd, Redis and DNS in a network namespace of our own; the load generator:
 #            the release build
 # --long also runs the full counts of seeds, seconds and cuts: tests read FEDROUTER_LONG=1.
 set -u
@@ -154,7 +154,7 @@ system() {
   }
   for flavour in dev tsan release; do
     configure $flavour || return
-    build $flavour $(printf '%s\n' fedrouter fedrouterctl load dnsask | targets_of $flavour)
+    build $flavour $(printf '%s\n' fedrouter fedrouterctl load dnsask test_store storewatch | targets_of $flavour)
   done
   export FEDROUTER="${FEDROUTER:-$top/build-dev/fedrouter}"
   export FEDROUTER_TSAN="${FEDROUTER_TSAN:-$top/build-tsan/fedrouter}"

@@ -151,19 +151,28 @@ static bool is_text(struct attempt *a, const struct resp *reply)
     return reply->kind == RESP_STRING;
 }
 
-static void take_info(struct attempt *a, const struct resp *reply, char run_id[REDIS_RUN_ID_BYTES])
+/* False: the attempt is over. */
+static bool read_info(struct attempt *a, const struct resp *reply, struct redis_facts *ret_facts,
+                      char run_id[REDIS_RUN_ID_BYTES])
 {
+    if (!is_text(a, reply))
+        return false;
+    if (redis_facts_parse(reply->text, ret_facts) &&
+        slice_to_cstr(ret_facts->run_id, run_id, REDIS_RUN_ID_BYTES))
+        return true;
+    attempt_refuse(a, "INFO says nothing of a run id, a role and maxmemory-policy");
+    return false;
+}
+
+static void on_work_info(void *arg, const struct resp *reply)
+{
+    struct attempt *a = arg;
     const struct redis_dial_options *o = a->dial->options;
     struct redis_facts facts;
     char problem[REDIS_WHY_BYTES];
 
-    if (!is_text(a, reply))
+    if (!read_info(a, reply, &facts, a->pair.run_id))
         return;
-    if (!redis_facts_parse(reply->text, &facts) ||
-        !slice_to_cstr(facts.run_id, run_id, REDIS_RUN_ID_BYTES)) {
-        attempt_refuse(a, "INFO says nothing of a run id, a role and maxmemory-policy");
-        return;
-    }
     redis_facts_judge(&facts, o->sentinels.count > 0, o->wait_replicas, problem, sizeof(problem));
     if (*problem)
         attempt_refuse(a, problem);
@@ -171,18 +180,15 @@ static void take_info(struct attempt *a, const struct resp *reply, char run_id[R
         count_reply(a);
 }
 
-static void on_work_info(void *arg, const struct resp *reply)
-{
-    struct attempt *a = arg;
-
-    take_info(a, reply, a->pair.run_id);
-}
-
+/* Only to see that it is the same one: this may come before the probe's answer, which may lead
+ * elsewhere. */
 static void on_renew_info(void *arg, const struct resp *reply)
 {
     struct attempt *a = arg;
+    struct redis_facts facts;
 
-    take_info(a, reply, a->renew_run_id);
+    if (read_info(a, reply, &facts, a->renew_run_id))
+        count_reply(a);
 }
 
 static void on_script(void *arg, const struct resp *reply)
