@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "route/policy.h"
 #include "route/table.h"
+#include "session/redisurl.h"
 #include "session/resolver.h"
 
 #include <stdio.h>
@@ -32,10 +33,16 @@
 
 enum conf_tls_version { CONF_TLS_1_2, CONF_TLS_1_3 };
 enum conf_store { CONF_STORE_MEMORY, CONF_STORE_REDIS };
+enum conf_outage { CONF_OUTAGE_DEGRADE, CONF_OUTAGE_STOP };
 enum conf_uncertain { CONF_UNCERTAIN_RESEND, CONF_UNCERTAIN_BOUNCE };
 
 struct conf_addrs {
     struct addr *list;
+    size_t count;
+};
+
+struct conf_places {
+    struct redis_place *list;
     size_t count;
 };
 
@@ -103,6 +110,20 @@ struct conf {
     struct resolver_options dns;
 
     enum conf_store store_kind;
+
+    struct conf_redis {
+        struct conf_places urls; /* at least one; all with TLS or none */
+        char *username;
+        struct conf_secret password;
+        char *ca_file; /* "": tls.trust_file */
+        char *cert_file;
+        char *key_file;
+        struct conf_places sentinels;
+        char *master;
+        char *prefix;
+        enum conf_outage outage;
+        uint64_t wait_replica_count;
+    } redis;
 
     struct conf_component *components; /* domains are distinct */
     size_t component_count;

@@ -20,6 +20,7 @@ enum conf_type {
     CONF_TYPE_SIZE_OR_0,
     CONF_TYPE_WORD,             /* an enum */
     CONF_TYPE_NAME,             /* char *: letters, digits, ".", "-", "_" */
+    CONF_TYPE_TOKEN,            /* the same; "" if `min` is 0 */
     CONF_TYPE_ADDR,             /* struct conf_addrs of none or one */
     CONF_TYPE_SOCKET,           /* char *: path of a Unix socket, need not exist */
     CONF_TYPE_FILE,             /* char *: path of a file that we can read */
@@ -35,6 +36,8 @@ enum conf_type {
     CONF_TYPE_DNS_TRUSTED, /* into struct resolver_options */
     CONF_TYPE_METHODS,     /* struct conf_methods */
     CONF_TYPE_TARGETS,     /* struct conf_targets */
+    CONF_TYPE_REDIS_URLS,  /* struct conf_places; one may stand without brackets */
+    CONF_TYPE_REDIS_HOSTS, /* struct conf_places */
     /* others */
     CONF_TYPE_ITEMS, /* a list of maps */
     CONF_TYPE_LATER, /* anything empty */

@@ -31,6 +31,7 @@ void conf_unref(struct conf *c)
         return;
     wipe(&c->dialback.secret);
     wipe(&c->dialback.previous_secret);
+    wipe(&c->redis.password);
     for (size_t i = 0; i < c->component_count; i++)
         wipe(&c->components[i].secret);
     policy_unref(c->policy);

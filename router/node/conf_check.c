@@ -237,6 +237,7 @@ void conf_check(struct conf_reader *r)
     check_emptiness(r);
     check_certificates(r);
     conf_check_tls(r);
+    conf_check_store(r);
     check_dialback(r);
     check_dns(r);
     check_limits(r);

@@ -247,6 +247,21 @@ static void put_targets(const struct conf_row *row, const void *field, struct by
     }
 }
 
+static void put_places(const struct conf_row *row, const void *field, struct byteq *out)
+{
+    const struct conf_places *places = field;
+    bool urls = row->type == CONF_TYPE_REDIS_URLS;
+
+    for (size_t i = 0; i < places->count; i++) {
+        const struct redis_place *p = &places->list[i];
+        char text[REDIS_PLACE_TEXT_MAX];
+
+        comma(i, out);
+        conf_yaml_quote(slice_from(urls ? redis_url_format(p, text) : redis_place_format(p, text)),
+                        out);
+    }
+}
+
 typedef void put_fn(const struct conf_row *row, const void *field, struct byteq *out);
 
 static put_fn *const puts_of[] = {
@@ -257,6 +272,7 @@ static put_fn *const puts_of[] = {
     [CONF_TYPE_SIZE_OR_0] = put_number,
     [CONF_TYPE_WORD] = put_word,
     [CONF_TYPE_NAME] = put_text,
+    [CONF_TYPE_TOKEN] = put_text,
     [CONF_TYPE_ADDR] = put_one_addr,
     [CONF_TYPE_SOCKET] = put_text,
     [CONF_TYPE_FILE] = put_text,
@@ -271,6 +287,8 @@ static put_fn *const puts_of[] = {
     [CONF_TYPE_DNS_TRUSTED] = put_dns_trusted,
     [CONF_TYPE_METHODS] = put_methods,
     [CONF_TYPE_TARGETS] = put_targets,
+    [CONF_TYPE_REDIS_URLS] = put_places,
+    [CONF_TYPE_REDIS_HOSTS] = put_places,
 };
 
 void conf_value_format(const struct conf_row *row, const void *table_struct, struct byteq *out)

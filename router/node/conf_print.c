@@ -1,7 +1,5 @@
 #include "node/conf_row.h"
 
-/* Sections are one level deep, so a path is "section.key" or "key". */
-
 static void put(struct byteq *out, const char *text)
 {
     byteq_append(out, slice_from(text));
@@ -9,9 +7,17 @@ static void put(struct byteq *out, const char *text)
 
 static const char *last_key(const struct conf_row *row)
 {
-    const char *dot = strchr(row->path, '.');
+    const char *dot = strrchr(row->path, '.');
 
     return dot ? dot + 1 : row->path;
+}
+
+/* Two blanks for each section that a path is in. */
+static void put_indent(struct slice path, struct byteq *out)
+{
+    for (size_t i = 0; i < path.len; i++)
+        if (path.ptr[i] == '.')
+            put(out, "  ");
 }
 
 /* One map of a list: "  - match: x" and its further keys. */
@@ -79,30 +85,36 @@ static void put_value(const struct conf *c, const struct conf_row *row, struct b
     put(out, "\n");
 }
 
-/* "limits:" before the first key of it. */
-static void put_section(const struct conf_row *row, struct slice *section, struct byteq *out)
+/* "store:" and "redis:" before the first key of "store.redis". `last`: the path before. */
+static void put_sections(struct slice path, struct slice last, struct byteq *out)
 {
-    struct slice path = slice_from(row->path);
-    struct slice mine = slice_sub(path, 0, slice_find(path, '.'));
+    size_t from = 0;
 
-    if (mine.len == path.len || slice_eq(mine, *section))
-        return;
-    byteq_append(out, mine);
-    put(out, ":\n");
-    *section = mine;
+    for (size_t dot = slice_find(path, '.'); dot < path.len;
+         dot = from + slice_find(slice_from_offset(path, from), '.')) {
+        struct slice section = slice_sub(path, 0, dot);
+
+        if (!slice_starts(last, slice_sub(path, 0, dot + 1))) {
+            put_indent(section, out);
+            byteq_append(out, slice_from_offset(section, from));
+            put(out, ":\n");
+        }
+        from = dot + 1;
+    }
 }
 
 static void format(const struct conf *c, struct byteq *out)
 {
-    struct slice section = slice_none();
+    struct slice last = slice_none();
     size_t count;
     const struct conf_row *rows = conf_rows(&count);
 
     for (size_t i = 0; i < count; i++) {
         if (rows[i].table != CONF_ROOT || rows[i].type == CONF_TYPE_LATER)
             continue;
-        put_section(&rows[i], &section, out);
-        put(out, strchr(rows[i].path, '.') ? "  " : "");
+        put_sections(slice_from(rows[i].path), last, out);
+        last = slice_from(rows[i].path);
+        put_indent(last, out);
         put(out, last_key(&rows[i]));
         put(out, ":");
         put_value(c, &rows[i], out);
@@ -152,7 +164,7 @@ static bool same(const struct conf *a, const struct conf *b, const struct conf_r
 
     if (!same_text(a, b, row))
         return false;
-    if (row->type == CONF_TYPE_DIALBACK_SECRET)
+    if (row->type == CONF_TYPE_DIALBACK_SECRET || row->type == CONF_TYPE_SECRET)
         return slice_eq(x->text, y->text);
     return row->type != CONF_TYPE_ITEMS || conf_table_of(row) != CONF_COMPONENT ||
            same_secrets(a, b);

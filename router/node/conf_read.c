@@ -110,7 +110,10 @@ static bool take_list(struct conf_reader *r, const struct conf_row *row, const s
         return false;
     }
     if (t->count < row->min) {
-        complain_kind(r, row, t, "an empty list proves nothing; name a method or leave it out");
+        complain_kind(r, row, t,
+                      row->type == CONF_TYPE_METHODS
+                          ? "an empty list proves nothing; name a method or leave it out"
+                          : "an empty list; name one or leave it out");
         return false;
     }
     for (const struct conf_tree *e = t->first; e; e = e->next)
@@ -131,7 +134,8 @@ static bool take_value(struct conf_reader *r, const struct conf_row *row, const 
     }
     if (row->type == CONF_TYPE_ITEMS)
         return take_items(r, row, t);
-    if (conf_type_is_list(row->type))
+    if (conf_type_is_list(row->type) &&
+        !(row->type == CONF_TYPE_REDIS_URLS && t->kind == CONF_TREE_SCALAR))
         return take_list(r, row, t, base);
     return take_text(r, row, t, base);
 }

@@ -14,7 +14,11 @@ static const struct conf_word dnssec_modes[] = {
     {"auto", DNSSEC_MODE_AUTO, false}, {"validate", DNSSEC_MODE_VALIDATE, true},
     {"trust-ad", DNSSEC_MODE_TRUST_AD, false}, {"off", DNSSEC_MODE_OFF, false}, {NULL, 0, false}};
 static const struct conf_word store_kinds[] = {
-    {"memory", CONF_STORE_MEMORY, false}, {"redis", CONF_STORE_REDIS, true}, {NULL, 0, false}};
+    {"memory", CONF_STORE_MEMORY, false},
+    {"redis", CONF_STORE_REDIS, true}, /* refused, here alone, until nodes can use it */
+    {NULL, 0, false}};
+static const struct conf_word outage_words[] = {
+    {"degrade", CONF_OUTAGE_DEGRADE, false}, {"stop", CONF_OUTAGE_STOP, false}, {NULL, 0, false}};
 static const struct conf_word connection_words[] = {
     {"replace", CONNECTIONS_REPLACE, false}, {"refuse", CONNECTIONS_REFUSE, false},
     {"share", CONNECTIONS_SHARE, false}, {NULL, 0, false}};

@@ -71,6 +71,7 @@ static void method_range(char *buf, size_t size)
 
 static const char *const text_ranges[] = {
     [CONF_TYPE_NAME] = "1 to 64 letters, digits, \".\", \"-\", \"_\"",
+    [CONF_TYPE_TOKEN] = "letters, digits, \".\", \"-\", \"_\"",
     [CONF_TYPE_ADDR] = "address:port, or \"\" for none",
     [CONF_TYPE_ADDRS] = "address:port",
     [CONF_TYPE_SOCKET] = "path of at most 107 bytes, or \"\" for none",
@@ -80,6 +81,8 @@ static const char *const text_ranges[] = {
     [CONF_TYPE_COMPONENT_DOMAIN] = "name, or \"*.name\"",
     [CONF_TYPE_PATTERN] = "name, \"*.name\" or \"*\"",
     [CONF_TYPE_TARGETS] = "host:port or tls://host:port",
+    [CONF_TYPE_REDIS_URLS] = "redis://host:port, rediss://host:port, unix:/path",
+    [CONF_TYPE_REDIS_HOSTS] = "host or host:port",
     [CONF_TYPE_FILE] = "file that the service can read",
     [CONF_TYPE_KEYFILE] = "file that the service can read",
     [CONF_TYPE_SECRET] = "file with 1 to 4096 bytes",
@@ -214,11 +217,15 @@ static bool keep_text(struct conf_value *v, struct slice text, void *field)
 static bool parse_name(struct conf_value *v, struct slice text, void *field)
 {
     bool good = text.len >= v->row->min && text.len <= v->row->max;
+    bool node = v->row->type == CONF_TYPE_NAME;
 
     for (size_t i = 0; i < text.len; i++)
         good = good && name_byte(text.ptr[i]);
-    if (!good)
+    if (!good && node)
         return wrong(v, "is no name of a node", "choose another, such as edge-1");
+    if (!good)
+        return wrong(v, "is no such word", "use these, %u to %u", (unsigned)v->row->min,
+                     (unsigned)v->row->max);
     return keep_text(v, text, field);
 }
 
@@ -388,6 +395,27 @@ static bool parse_target(struct conf_value *v, struct slice text, void *field)
     return true;
 }
 
+/* A URL, or host:port of a sentinel. */
+static bool parse_place(struct conf_value *v, struct slice text, void *field)
+{
+    struct conf_places *places = field;
+    struct redis_place p;
+    const char *problem;
+    char what[160];
+    enum err e = v->row->type == CONF_TYPE_REDIS_URLS
+                     ? redis_url_parse(text, &p, &problem)
+                     : redis_host_parse(text, REDIS_SENTINEL_PORT, &p, &problem);
+
+    if (e) {
+        snprintf(what, sizeof(what), "is %s", problem);
+        return wrong(v, what, "mend it");
+    }
+    assert(places->count < REDIS_PLACES_MAX); /* the row says how many fit */
+    places->list = one_more(v->arena, places->list, places->count, sizeof(p));
+    places->list[places->count++] = p;
+    return true;
+}
+
 static const struct {
     bool (*parse)(struct conf_value *v, struct slice text, void *field);
     bool list;
@@ -399,6 +427,7 @@ static const struct {
     [CONF_TYPE_SIZE_OR_0] = {parse_number, false},
     [CONF_TYPE_WORD] = {parse_word, false},
     [CONF_TYPE_NAME] = {parse_name, false},
+    [CONF_TYPE_TOKEN] = {parse_name, false},
     [CONF_TYPE_ADDR] = {parse_addr, false},
     [CONF_TYPE_SOCKET] = {parse_path, false},
     [CONF_TYPE_FILE] = {parse_path, false},
@@ -413,6 +442,8 @@ static const struct {
     [CONF_TYPE_DNS_TRUSTED] = {parse_dns_trusted, true},
     [CONF_TYPE_METHODS] = {parse_method, true},
     [CONF_TYPE_TARGETS] = {parse_target, true},
+    [CONF_TYPE_REDIS_URLS] = {parse_place, true},
+    [CONF_TYPE_REDIS_HOSTS] = {parse_place, true},
     [CONF_TYPE_ITEMS] = {NULL, true},
     [CONF_TYPE_LATER] = {NULL, false},
 };

@@ -145,9 +145,21 @@ static const char reference_head[] =
 
 static const char *last_key(const char *path)
 {
-    const char *dot = strchr(path, '.');
+    const char *dot = strrchr(path, '.');
 
     return dot ? dot + 1 : path;
+}
+
+/* Two blanks for each section that a path is in. */
+static const char *indent_of(const char *path)
+{
+    static const char blanks[] = "                ";
+    size_t depth = 0;
+
+    for (; *path; path++)
+        depth += *path == '.';
+    assert(2 * depth < sizeof(blanks));
+    return blanks + sizeof(blanks) - 1 - 2 * depth;
 }
 
 static void put_line(struct byteq *out, const char *lead, const struct conf_row *row)
@@ -164,11 +176,13 @@ static void put_line(struct byteq *out, const char *lead, const struct conf_row 
 
 static void put_root_key(struct byteq *out, const struct conf_row *row)
 {
-    bool deep = strchr(row->path, '.');
+    const char *indent = indent_of(row->path);
+    char lead[32];
 
-    put(out, deep ? "" : "\n");
-    put_comment(out, deep ? "  # " : "# ", row);
-    put_line(out, deep ? "  " : "", row);
+    put(out, *indent ? "" : "\n");
+    snprintf(lead, sizeof(lead), "%s# ", indent);
+    put_comment(out, lead, row);
+    put_line(out, indent, row);
 }
 
 /* A key of the first item of a list: "- " before the first, comments above each. */
@@ -188,9 +202,13 @@ static void put_entry(struct byteq *out, const struct entry *e, const struct ent
     const struct conf_row *row;
 
     if (e->kind == ENTRY_SECTION) {
+        char lead[32];
+
         put(out, "\n");
-        put_wrapped(out, "# ", slice_from(e->prose));
-        put(out, e->path);
+        snprintf(lead, sizeof(lead), "%s# ", indent_of(e->path));
+        put_wrapped(out, lead, slice_from(e->prose));
+        put(out, indent_of(e->path));
+        put(out, last_key(e->path));
         put(out, ":\n");
     } else if (e->kind == ENTRY_EXAMPLE) {
         put(out, "  - ");
