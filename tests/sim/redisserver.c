@@ -26,6 +26,7 @@ struct wish {
     struct list node;
     char command[24];
     char *bytes;
+    size_t len;
     unsigned times;
 };
 
@@ -176,7 +177,7 @@ static bool say_wish(struct client *c, struct slice command)
         if (!slice_is(command, w->command) || !w->times)
             continue;
         w->times--;
-        byteq_append(&c->out, slice_from(w->bytes));
+        byteq_append(&c->out, slice_make(w->bytes, w->len));
         return true;
     }
     return false;
@@ -518,10 +519,17 @@ void redisserver_forget_scripts(struct redisserver *r)
 
 void redisserver_say(struct redisserver *r, const char *command, const char *bytes, unsigned times)
 {
+    redisserver_say_bytes(r, command, slice_from(bytes), times);
+}
+
+void redisserver_say_bytes(struct redisserver *r, const char *command, struct slice bytes,
+                           unsigned times)
+{
     struct wish *w = MEM_NEW(struct wish);
 
     snprintf(w->command, sizeof(w->command), "%s", command);
-    w->bytes = mem_strdup(bytes);
+    w->bytes = mem_strndup(bytes);
+    w->len = bytes.len;
     w->times = times;
     list_push(&r->wishes, &w->node);
 }

@@ -37,6 +37,8 @@ void redisserver_stop(struct redisserver *r);
 void redisserver_forget_scripts(struct redisserver *r);
 /* The next `times` calls of that command are answered by these bytes, and not carried out. */
 void redisserver_say(struct redisserver *r, const char *command, const char *bytes, unsigned times);
+void redisserver_say_bytes(struct redisserver *r, const char *command, struct slice bytes,
+                           unsigned times);
 /* After so many more bytes of answers all its connections break, in the middle of one if need be.
  */
 void redisserver_cut_after(struct redisserver *r, size_t bytes);
