@@ -522,6 +522,26 @@ TEST(redis, a_renewal_counts_when_replicas_have_it)
     rig_fini(&r);
 }
 
+/* A renewal that brought an error is gone when the answer of its WAIT comes. */
+TEST(redis, an_error_does_not_wait_for_replicas)
+{
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct rig r;
+
+        rig_init(&r, seed);
+        r.o.wait_replicas = 1;
+        redisserver_habit(r.redis)->replicas = 1;
+        rig_start(&r);
+        CHECK(world_run_until(r.w, is_open, &r, 1500));
+        enter(&r);
+        redisserver_say(r.redis, "EVALSHA", "-OOM command not allowed\r\n", 1);
+        CHECK(!renew(&r));
+        CHECK(renew(&r));
+        CHECK_EQ(r.broken_count, 0);
+        rig_fini(&r);
+    }
+}
+
 static struct redisserver *add_sentinel(struct rig *r, const char *name, const char *master)
 {
     struct redisserver *s;
@@ -764,6 +784,7 @@ TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why
       TEST_OF(redis, a_restart_is_found_within_a_second),
       TEST_OF(redis, what_comes_late_does_not_act),
       TEST_OF(redis, a_renewal_counts_when_replicas_have_it),
+      TEST_OF(redis, an_error_does_not_wait_for_replicas),
       TEST_OF(redis, the_master_is_whom_most_sentinels_name),
       TEST_OF(redis, says_what_is_wrong_with_sentinels),
       TEST_OF(redis, follows_the_slot_of_its_keys), TEST_OF(redis, does_not_run_in_circles),
