@@ -39,6 +39,7 @@ bool fault_is_ours(enum fault f)
 {
     switch (f) {
     case FAULT_CONFLICT:
+    case FAULT_DEAD_PEER: /* perhaps only slow: what it wrote before it heard of it counts */
     case FAULT_IDLE:
     case FAULT_CERT_EXPIRED:
     case FAULT_SHUTDOWN:
