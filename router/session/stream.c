@@ -433,6 +433,8 @@ static void on_closed(void *arg, enum err why)
 {
     struct stream *s = arg;
 
+    on_flushed(s, conn_flushed(s->conn));
+    on_acked(s, conn_acked(s->conn)); /* seen with the end only: nothing of it goes out again */
     stream_deliver_all(s);
     if (s->end.transport == OK && !s->end.clean)
         s->end.transport = why;
