@@ -49,6 +49,7 @@ struct table_entry {
     size_t instance_count; /* not leaving */
     bool unsettled;        /* some instance is joining or leaving */
     bool strict;           /* membership changed while unsettled: hold everything */
+    bool flushing;         /* router: what was held is on its way, once at a time */
     uint64_t absent_since_ms;
     struct outq held;     /* stanzas without an instance, or of moving keys */
     struct list returned; /* given back by an instance that went: before `held` */

@@ -219,15 +219,23 @@ void router_send(struct router *r, struct stanza *s)
 
 /* --- fates --- */
 
-static void flush_entry(struct router *r, struct table_entry *e)
+/* Streams that went, of which the table is about to hear: nothing that is held may meet them, it
+ * would come back behind what follows it. */
+static void forget_gone(struct router *r, struct table_entry *e)
+{
+    LIST_WALK(node, &e->instances)
+    {
+        const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
+
+        if (i->worker == r->worker && !r->ops->instance(r->arg, i->id))
+            table_leave(&r->table, i->id, now_ms(r));
+    }
+}
+
+static void flush_all(struct router *r, struct table_entry *e)
 {
     struct list all;
 
-    if (!table_settled(e))
-        return;
-    table_settle(e);
-    if (!e->instance_count || (!e->returned_count && !outq_count(&e->held)))
-        return;
     list_init(&all);
     list_append_all(&all, &e->returned);
     e->returned_count = 0;
@@ -238,6 +246,22 @@ static void flush_entry(struct router *r, struct table_entry *e)
         route_anew(r, s);
     }
     outq_flush(&e->held, true, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
+}
+
+/* A stanza that finds no room is settled on the way, which asks for a flush again: no circle. */
+static void flush_entry(struct router *r, struct table_entry *e)
+{
+    if (e->flushing)
+        return;
+    forget_gone(r, e);
+    if (!table_settled(e))
+        return;
+    table_settle(e);
+    if (!e->instance_count || (!e->returned_count && !outq_count(&e->held)))
+        return;
+    e->flushing = true;
+    flush_all(r, e);
+    e->flushing = false;
 }
 
 /* Given back by an instance that went: in front of what came later. */
@@ -328,7 +352,7 @@ static void bounce_returned(struct router *r, struct table_entry *e, enum bounce
 {
     size_t n = e->returned_count;
 
-    for (; n; n--) {
+    for (; n && e->returned_count; n--) { /* an answer may settle what the others wait for */
         struct stanza *s = LIST_FIRST(&e->returned, struct stanza, queue_node);
 
         list_remove(&s->queue_node);

@@ -252,6 +252,29 @@ TEST(router, holds_a_stanza_for_an_instance_that_just_went)
     tear_down();
 }
 
+/* More is held than the new instance's queue takes: the rest bounces, one by one. */
+TEST(router, gives_what_was_held_to_a_queue_that_has_no_room)
+{
+    set_up(CONNECTIONS_REPLACE);
+    t.limits.stanzas_count = t.r.limits.stanzas_count = 2;
+    join(1, "c.example");
+    for (int i = 1; i <= 4; i++) /* twice the bound, while it moves */
+        accept_message(0, i);
+    close_port(instance(1));
+    router_leave(&t.r, 1);
+    accept_message(0, 5);
+    accept_message(0, 6);
+    CHECK_EQ(t.r.held_count, 6);
+    join(2, "c.example");
+    CHECK_EQ(t.r.held_count, 4);
+    CHECK_EQ(counter_read(&t.counters, COUNTER_BOUNCED + BOUNCE_QUEUE_FULL), 2);
+    write_some(instance(2), 10);
+    outq_acked(&instance(2)->q, UINT64_MAX, 0);
+    CHECK_EQ(t.delivered, 4);
+    CHECK_EQ(t.reordered, 0);
+    tear_down();
+}
+
 TEST(router, answers_with_a_usable_sender_when_the_address_was_none)
 {
     struct stanza *s = stanza_of(STANZA_MESSAGE, NULL, "x@s.example", "a@b@c", 1, 0);
@@ -309,5 +332,6 @@ TEST(router, never_reorders_a_key_while_instances_come_and_go)
 TESTS(TEST_OF(router, bounces_for_an_absent_component_after_its_grace),
       TEST_OF(router, gives_what_was_held_to_the_component_that_comes_back),
       TEST_OF(router, holds_a_stanza_for_an_instance_that_just_went),
+      TEST_OF(router, gives_what_was_held_to_a_queue_that_has_no_room),
       TEST_OF(router, answers_with_a_usable_sender_when_the_address_was_none),
       TEST_OF(router, never_reorders_a_key_while_instances_come_and_go))
