@@ -49,6 +49,7 @@ struct table_entry {
     size_t instance_count; /* not leaving */
     bool unsettled;        /* some instance is joining or leaving */
     bool strict;           /* membership changed while unsettled: hold everything */
+    bool moving;           /* keys go by another address now: all wait for what is under way */
     bool flushing;         /* router: what was held is on its way, once at a time */
     uint64_t absent_since_ms;
     struct outq held;     /* stanzas without an instance, or of moving keys */

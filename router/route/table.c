@@ -78,6 +78,39 @@ static struct table_entry *entry_new(struct table *t, struct slice pattern, uint
     return e;
 }
 
+static uint64_t outstanding(const struct table_entry *e)
+{
+    uint64_t sum = 0;
+
+    LIST_WALK(node, &e->instances)
+    {
+        const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
+
+        sum += i->given - i->settled;
+    }
+    return sum;
+}
+
+/* From here on stanzas wait until those given so far have their fates. */
+static void mark_given(struct table_entry *e)
+{
+    LIST_WALK(node, &e->instances)
+    {
+        struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
+
+        i->settle_at = i->given;
+    }
+}
+
+static void rebalance(struct table_entry *e, enum balance balance)
+{
+    if (e->balance != balance && outstanding(e)) {
+        mark_given(e);
+        e->moving = e->strict = e->unsettled = true;
+    }
+    e->balance = balance;
+}
+
 void table_configure(struct table *t, const struct table_rule *rules, size_t count, uint64_t now_ms)
 {
     for (size_t i = 0; i < t->count; i++)
@@ -90,7 +123,7 @@ void table_configure(struct table *t, const struct table_rule *rules, size_t cou
         e->configured = true;
         e->index = i;
         e->connections = rules[i].connections;
-        e->balance = rules[i].balance;
+        rebalance(e, rules[i].balance);
         e->grace_ms = rules[i].grace_ms;
     }
 }
@@ -117,19 +150,6 @@ struct table_instance *table_instance(const struct table *t, uint64_t id)
     return map_find(&t->instances, slice_make((const char *)&id, sizeof(id)));
 }
 
-static uint64_t outstanding(const struct table_entry *e)
-{
-    uint64_t sum = 0;
-
-    LIST_WALK(node, &e->instances)
-    {
-        const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
-
-        sum += i->given - i->settled;
-    }
-    return sum;
-}
-
 void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned worker)
 {
     struct table_entry *e = find_pattern(t, pattern);
@@ -143,12 +163,7 @@ void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned wor
     i->entry = e;
     i->id = id;
     i->worker = worker;
-    LIST_WALK(node, &e->instances)
-    {
-        struct table_instance *other = LIST_ENTRY(node, struct table_instance, node);
-
-        other->settle_at = other->given;
-    }
+    mark_given(e);
     i->joining = outstanding(e) > 0 || outq_count(&e->held) > 0 || e->returned_count > 0;
     e->unsettled |= i->joining;
     list_push(&e->instances, &i->node);
@@ -222,7 +237,7 @@ struct slice table_key(const struct table_entry *e, const struct stanza *s)
 
 bool table_settled(const struct table_entry *e)
 {
-    bool joining = false;
+    bool joining = e->moving;
 
     if (!e->unsettled)
         return true;
@@ -242,7 +257,7 @@ bool table_settled(const struct table_entry *e)
 
 void table_settle(struct table_entry *e)
 {
-    e->strict = e->unsettled = false;
+    e->strict = e->unsettled = e->moving = false;
     LIST_WALK(node, &e->instances)
     {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);

@@ -275,6 +275,33 @@ TEST(router, gives_what_was_held_to_a_queue_that_has_no_room)
     tear_down();
 }
 
+/* A reload that balances by the other address moves keys to other instances: not before what is
+ * under way has arrived. */
+TEST(router, never_reorders_a_key_when_the_balance_changes)
+{
+    const struct table_rule from = {SLICE("c.example"), CONNECTIONS_SHARE, BALANCE_FROM, 5000};
+
+    for (uint64_t slow = 1; slow <= 2; slow++) {
+        set_up(CONNECTIONS_SHARE);
+        join(1, "c.example");
+        join(2, "c.example");
+        for (int key = 0; key < KEYS; key++)
+            accept_message(key, 1);
+        router_configure(&t.r, &t.limits, &from, 1);
+        for (int key = 0; key < KEYS; key++)
+            accept_message(key, 2);
+        for (int round = 0; round < 6; round++) {
+            struct port *p = instance(round % 2 ? slow : 3 - slow);
+
+            write_some(p, 100);
+            outq_acked(&p->q, p->mark, t.now_ms);
+        }
+        CHECK_EQ(t.delivered, 2 * KEYS);
+        CHECK_EQ(t.reordered, 0);
+        tear_down();
+    }
+}
+
 TEST(router, answers_with_a_usable_sender_when_the_address_was_none)
 {
     struct stanza *s = stanza_of(STANZA_MESSAGE, NULL, "x@s.example", "a@b@c", 1, 0);
@@ -333,5 +360,6 @@ TESTS(TEST_OF(router, bounces_for_an_absent_component_after_its_grace),
       TEST_OF(router, gives_what_was_held_to_the_component_that_comes_back),
       TEST_OF(router, holds_a_stanza_for_an_instance_that_just_went),
       TEST_OF(router, gives_what_was_held_to_a_queue_that_has_no_room),
+      TEST_OF(router, never_reorders_a_key_when_the_balance_changes),
       TEST_OF(router, answers_with_a_usable_sender_when_the_address_was_none),
       TEST_OF(router, never_reorders_a_key_while_instances_come_and_go))
