@@ -224,6 +224,8 @@ static void on_judged(void *arg, const struct verdict *verdict, const char *why_
     const struct features offered = {.external = o->external_offered};
 
     o->judgement = NULL;
+    if (stream_ending(o->stream))
+        return; /* the peer, or we, did not wait for it */
     o->judged = true;
     o->verdict = *verdict;
     o->verdict.dnssec = dnssec;
