@@ -21,7 +21,8 @@ struct peer {
     bool up;
     bool ended;
     bool notified;
-    bool finish; /* FIN when all is written; close when they did, too */
+    bool finish;   /* FIN when all is written; close when they did, too */
+    uint64_t left; /* unacknowledged when we closed */
     enum err error;
     struct byteq in;  /* plain */
     struct byteq out; /* for the wire */
@@ -193,6 +194,7 @@ static void close_tcp(struct peer *p, bool reset)
     if (!t)
         return;
     p->tcp = NULL;
+    p->left = tcp_unacked(t);
     tcp_notify(t, NULL, NULL);
     tcp_close(t, reset);
 }
@@ -495,5 +497,10 @@ const char *peer_name(const struct peer *p)
 
 uint64_t peer_unacked(const struct peer *p)
 {
-    return p->tcp ? tcp_unacked(p->tcp) : 0;
+    return p->tcp ? tcp_unacked(p->tcp) : p->left;
+}
+
+uint64_t peer_unread(const struct peer *p)
+{
+    return p->tcp ? tcp_unread(p->tcp) : 0;
 }

@@ -53,8 +53,10 @@ void peer_finish(struct peer *p);   /* close_notify, if TLS, and FIN; gone when 
 void peer_quit(struct peer *p);     /* its process is gone: FIN, and RST to what still comes */
 void peer_reset(struct peer *p);    /* RST */
 const char *peer_name(const struct peer *p);
-/* Written by us and not acknowledged by the other kernel. */
+/* Written by us and not acknowledged by the other kernel; of a closed one: when we closed. */
 uint64_t peer_unacked(const struct peer *p);
+/* Acknowledged by our kernel, and not read yet. */
+uint64_t peer_unread(const struct peer *p);
 
 /* For other makers of peers and for the engine: a line of the transcript. */
 void peer_note(struct world *w, const char *name, const char *what, struct slice text);

@@ -1,0 +1,356 @@
+#include "sim/links/land.h"
+
+#include "sim/links/house.h"
+#include "sim/links/party.h"
+#include "sim/links/trouble.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Longer than any queue's age, back-off, idleness and forgetting together. */
+#define REST_MS 240000
+/* At rest a loop ticks once a second; so many events in the last ten seconds are a storm. */
+#define QUIET_MS    10000
+#define QUIET_STEPS 800
+
+uint64_t land_draw(struct land *l, uint64_t below)
+{
+    return random_below(&l->rnd, below);
+}
+
+bool land_chance(struct land *l, unsigned one_in)
+{
+    return land_draw(l, one_in) == 0;
+}
+
+/* --- telling --- */
+
+void land_say(struct land *l, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (l->loud)
+        peer_note(l->w, "land", "=", slice_from(text));
+}
+
+static void print(const struct byteq *q)
+{
+    struct slice s = byteq_slice(q);
+
+    fwrite(s.ptr, 1, s.len, stderr);
+}
+
+static void tell_all(struct land *l)
+{
+    peer_note_all();
+    print(&l->transcript);
+    for (size_t i = 0; i < l->house_count; i++) {
+        fprintf(stderr, "--- log of %s\n", l->houses[i].name);
+        print(&l->houses[i].bed.lines);
+    }
+}
+
+void land_fail(struct land *l, const char *format, ...)
+{
+    va_list args;
+
+    if (l->loud)
+        tell_all(l);
+    fprintf(stderr, "seed %llu at %.3f s: ", (unsigned long long)l->seed,
+            (double)world_us(l->w) / 1e6);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nplay it again: test_links --seed %llu\n", (unsigned long long)l->seed);
+    fflush(stderr);
+    _exit(1); /* a router in the middle of something is not worth taking down */
+}
+
+static void ledger_failed(void *arg, const char *text)
+{
+    land_fail(arg, "%s", text);
+}
+
+/* --- drawing --- */
+
+static void draw_mood(struct land *l)
+{
+    struct mood *m = &l->mood;
+
+    m->tls = land_chance(l, 8);
+    m->direct_tls = land_chance(l, 2);
+    m->by_dialback = land_chance(l, 3);
+    m->chopped = land_chance(l, 6);
+    m->grumpy = land_chance(l, 5);
+    m->letters = 20 + (unsigned)land_draw(l, land_chance(l, 10) ? 800 : 200);
+    m->body = land_chance(l, 3) ? 20000 : 1000;
+    m->run_ms = 3000 + (unsigned)land_draw(l, 30000);
+    m->calm = 3 + (unsigned)land_draw(l, 60);
+    m->bursts = land_chance(l, 2) ? 60 : 4;
+    m->troubles = (unsigned)land_draw(l, 1u << TROUBLES);
+    if (!land_chance(l, 8))
+        m->troubles &= ~(1u << TROUBLE_KILL);
+    if (!land_chance(l, 4))
+        m->troubles &= ~(1u << TROUBLE_DRAIN);
+    if (m->chopped)
+        m->body = 300;
+}
+
+static void build_house(struct land *l, const char *name)
+{
+    struct house *h = &l->houses[l->house_count];
+
+    h->land = l;
+    h->number = (unsigned)l->house_count++;
+    h->name = name;
+    h->workers = 1 + (unsigned)land_draw(l, 3);
+    snprintf(h->ip, sizeof(h->ip), "10.0.0.%u", h->number + 1);
+    h->host = world_host(l->w, name, h->ip);
+    bed_init(&h->bed);
+}
+
+static void add_component(struct land *l, struct house *h, const char *pattern)
+{
+    struct party *p = party_component(l, h, pattern);
+
+    p->spread = land_chance(l, 3);
+    p->wish_count = p->spread ? 1 + land_draw(l, 3) : 1;
+    p->spread = p->wish_count > 1;
+    p->refuses = land_chance(l, 3);
+}
+
+static void build_parties(struct land *l)
+{
+    char name[64];
+
+    for (size_t i = 0; i < l->house_count; i++) {
+        size_t count = 1 + land_draw(l, 2);
+
+        for (size_t k = 0; k < count; k++) {
+            snprintf(name, sizeof(name), "c%zu.%s.example", k, l->houses[i].name);
+            add_component(l, &l->houses[i], name);
+        }
+        snprintf(name, sizeof(name), "*.w.%s.example", l->houses[i].name);
+        if (land_chance(l, 3))
+            add_component(l, &l->houses[i], name);
+    }
+    for (size_t k = l->house_count == 1 ? 0 : 2; k < 3; k++) {
+        snprintf(name, sizeof(name), "r%zu.example", k);
+        if (k == 2 || land_chance(l, 2))
+            party_server(l, name);
+    }
+}
+
+/* Long wires have more under way when they break. */
+static uint64_t draw_latency(struct land *l)
+{
+    return land_chance(l, 2) ? 200 : land_draw(l, 60000);
+}
+
+static void build_wires(struct land *l)
+{
+    for (size_t i = 0; i < l->party_count; i++)
+        l->wires[l->wire_count++] = (struct wire){.land = l, .party = l->parties[i]};
+    if (l->house_count == 2)
+        l->wires[l->wire_count++] = (struct wire){.land = l};
+    for (size_t i = 0; i < l->wire_count; i++)
+        l->wires[i].usual_us = l->wires[i].party ? draw_latency(l) : 200;
+}
+
+static void build(struct land *l)
+{
+    l->w = world_new(l->seed);
+    byteq_init(&l->transcript);
+    peer_write_to(l->loud ? &l->transcript : NULL);
+    ledger_init(&l->ledger, ledger_failed, l);
+    draw_mood(l);
+    world_set_chopping(l->w, l->mood.chopped);
+    l->dns = dnsserver_open(world_host(l->w, "dns", "10.0.0.53"), "10.0.0.53:53");
+    dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
+    build_house(l, "a");
+    if (land_chance(l, 2))
+        build_house(l, "b");
+    build_parties(l);
+    build_wires(l);
+    trouble_heal(l);
+    for (size_t i = 0; i < l->house_count; i++)
+        house_open(&l->houses[i]);
+}
+
+/* --- time --- */
+
+struct count {
+    unsigned steps;
+};
+
+static bool count_step(void *arg)
+{
+    ((struct count *)arg)->steps++;
+    return false;
+}
+
+static unsigned turn(struct land *l, uint64_t ms)
+{
+    struct count c = {0};
+
+    world_run_until(l->w, count_step, &c, ms);
+    for (size_t i = 0; i < l->house_count; i++)
+        house_look(&l->houses[i]);
+    for (size_t i = 0; i < l->party_count; i++)
+        party_look(l->parties[i]);
+    return c.steps;
+}
+
+/* --- traffic --- */
+
+static void write_some(struct land *l)
+{
+    struct party *from = l->parties[land_draw(l, l->party_count)];
+    struct party *to = l->parties[land_draw(l, l->party_count)];
+    unsigned n = 1 + (unsigned)land_draw(l, l->mood.bursts);
+    size_t name = land_draw(l, to->name_count);
+
+    if (from == to || (!from->house && !to->house) || l->ledger.count >= l->mood.letters)
+        return;
+    for (; n; n--)
+        if (!party_write(from, to, name))
+            return;
+}
+
+static void live(struct land *l)
+{
+    uint64_t end_us = world_us(l->w) + (uint64_t)l->mood.run_ms * 1000;
+
+    while (world_us(l->w) < end_us) {
+        turn(l, 1 + land_draw(l, 80));
+        trouble_look(l);
+        write_some(l);
+        if (land_chance(l, l->mood.calm))
+            trouble_make(l);
+        if (land_chance(l, 40))
+            house_check_queues(&l->houses[land_draw(l, l->house_count)]);
+    }
+}
+
+/* --- rest --- */
+
+static void rest(struct land *l)
+{
+    unsigned steps = 0;
+
+    l->calm = true;
+    trouble_heal(l);
+    for (uint64_t ms = 0; ms < REST_MS; ms += 200)
+        turn(l, 200);
+    for (uint64_t ms = 0; ms < QUIET_MS; ms += 200)
+        steps += turn(l, 200);
+    land_say(l, "%u steps in the last %u s", steps, QUIET_MS / 1000);
+    if (steps > QUIET_STEPS * (unsigned)l->house_count)
+        land_fail(l, "%u steps in %u s of rest", steps, QUIET_MS / 1000);
+}
+
+static void settle_origins(struct land *l)
+{
+    for (size_t i = 0; i < l->party_count; i++)
+        LIST_WALK(node, &l->parties[i]->lines)
+        {
+            struct line *n = LIST_ENTRY(node, struct line, node);
+
+            if (!n->over)
+                land_say(l, "at rest: line %u of %s%s%s%s", n->origin->serial, n->party->name,
+                         n->open ? ", open" : "", n->we_ended ? ", ended by us" : "",
+                         n->they_ended ? ", ended by them" : "");
+            if (!n->over)
+                n->origin->clean = n->open && peer_unacked(n->peer) == 0;
+        }
+}
+
+static void name_silent(struct land *l)
+{
+    for (size_t i = 0; i < l->ledger.count; i++) {
+        const struct letter *x = l->ledger.letters[i];
+
+        if (letter_is_silent(x))
+            land_say(l, "silent: %u from %s to %s at %.4f%s", x->id, x->from, x->to,
+                     (double)x->sent_us / 1e6, x->answerable ? "" : ", not to be answered");
+    }
+}
+
+static void check(struct land *l)
+{
+    struct ledger_sums sums;
+
+    settle_origins(l);
+    ledger_judge(&l->ledger);
+    for (size_t i = 0; i < l->house_count; i++)
+        house_check_rest(&l->houses[i]);
+    ledger_sum(&l->ledger, UINT_MAX, &sums);
+    land_say(l,
+             "%zu sent, %u certain, %u delivered, %u silent, %u unanswered, %u excused, %u again",
+             l->ledger.count, sums.certain, sums.delivered, sums.silent, sums.unanswered,
+             sums.excused, l->ledger.repeats);
+    name_silent(l);
+    if (sums.silent + sums.unanswered > l->may_be_silent)
+        land_fail(l, "%u stanzas have no fate, %u may have none", sums.silent + sums.unanswered,
+                  l->may_be_silent);
+    for (size_t i = 0; i < l->house_count; i++)
+        if (!l->houses[i].fresh)
+            return;
+    if (l->ledger.repeats > l->resent)
+        land_fail(l, "%u stanzas arrived again, %u were counted as resent", l->ledger.repeats,
+                  l->resent);
+}
+
+static void unbuild(struct land *l)
+{
+    for (size_t i = 0; i < l->house_count; i++)
+        house_free(&l->houses[i]);
+    if (l->loud)
+        tell_all(l);
+    peer_write_to(NULL);
+    for (size_t i = 0; i < l->party_count; i++)
+        party_free(l->parties[i]);
+    ledger_fini(&l->ledger);
+    world_free(l->w);
+    byteq_fini(&l->transcript);
+}
+
+struct certs *land_certs(const char *dir)
+{
+    static const char *const made[][2] = {
+        {"a", "dns=c0.a.example,c1.a.example,*.w.a.example"},
+        {"b", "dns=c0.b.example,c1.b.example,*.w.b.example"},
+        {"r0", "dns=r0.example"},
+        {"r1", "dns=r1.example"},
+        {"r2", "dns=r2.example"},
+    };
+    struct certs *c = certs_new(dir);
+    char path[300];
+    FILE *f;
+
+    for (size_t i = 0; i < COUNT(made); i++)
+        assert(certs_make(c, made[i][0], made[i][1]));
+    snprintf(path, sizeof(path), "%s/secret", dir);
+    f = fopen(path, "w");
+    assert(f && fputs("abc", f) > 0);
+    fclose(f);
+    return c;
+}
+
+void land_play(uint64_t seed, const char *dir, bool loud)
+{
+    struct land l = {.seed = seed, .dir = dir, .loud = loud};
+
+    random_init_seeded(&l.rnd, seed);
+    build(&l);
+    live(&l);
+    rest(&l);
+    check(&l);
+    unbuild(&l);
+}

@@ -1,0 +1,103 @@
+/* tests/sim/links/land.h - one run: routers, parties, and what befalls them.
+ *
+ * Everything is drawn from the seed; the same seed gives the same run.
+ */
+#ifndef SIM_LINKS_LAND_H
+#define SIM_LINKS_LAND_H
+
+#include "sim/bed.h"
+#include "sim/certs.h"
+#include "sim/dnsserver.h"
+#include "sim/links/ledger.h"
+
+#include "sim/peer.h"
+
+#define HOUSES_MAX  2
+#define PARTIES_MAX 10
+
+/* A router and its configuration. */
+struct house {
+    struct land *land;
+    unsigned number;
+    const char *name;
+    char ip[32];
+    struct host *host;
+    struct bed bed;
+    void *node; /* NULL: it does not run */
+    bool draining;
+    bool fresh; /* never killed, drained: its counters know the whole run */
+    uint64_t back_us;
+    struct place place; /* and its wires to the other house */
+    unsigned workers;
+    unsigned most_stanzas; /* longest bound that a queue had so far */
+    /* drawn anew at each reload */
+    struct {
+        unsigned queue_stanzas, queue_bytes, queue_age_ms, pause_ms, idle_ms, close_ms, dns_ms;
+        unsigned connect_ms, tls_ms, dialback_ms, keepalive_ms, drain_ms, grace_ms, stanza_bytes;
+        bool bounce;
+    } set;
+};
+
+/* What kind of run it is. */
+struct mood {
+    bool tls;         /* real TLS everywhere */
+    bool direct_tls;  /* ... from the first byte */
+    bool by_dialback; /* certificates prove nothing */
+    bool chopped;     /* bytes in crumbs */
+    bool grumpy;      /* servers refuse now and then */
+    unsigned letters; /* at most */
+    unsigned body;    /* bytes, at most */
+    unsigned run_ms;
+    unsigned calm;     /* steps between two troubles, about */
+    unsigned troubles; /* bits: which kinds */
+    unsigned bursts;   /* letters at a time, at most */
+};
+
+/* From one party, or (NULL) between the two routers. */
+struct wire {
+    struct land *land;
+    struct party *party;
+    uint64_t until_us; /* 0: it is well */
+    bool cut_out;      /* from the router */
+    bool cut_in;
+    unsigned loss_permille;
+    uint64_t usual_us; /* latency when all is well */
+    uint64_t least_us;
+    uint64_t speed;
+};
+
+struct land {
+    uint64_t seed;
+    struct random rnd;
+    struct world *w;
+    bool loud;
+    struct byteq transcript;
+    const char *dir; /* of configuration and certificates */
+    struct dnsserver *dns;
+    uint64_t names_until_us; /* names are spoilt; 0: they are well */
+    struct mood mood;
+    struct house houses[HOUSES_MAX];
+    size_t house_count;
+    struct party *parties[PARTIES_MAX];
+    size_t party_count;
+    struct ledger ledger;
+    struct wire wires[PARTIES_MAX + 1];
+    size_t wire_count;
+    unsigned serial;        /* of connections */
+    unsigned may_be_silent; /* as the routers counted */
+    unsigned resent;
+    bool calm; /* the end: nothing befalls any more, nobody writes */
+};
+
+/* Certificates that all runs share; `dir` exists. */
+struct certs *land_certs(const char *dir);
+/* Plays one; returns only if all is well. `loud`: what happens goes to standard error. */
+void land_play(uint64_t seed, const char *dir, bool loud);
+
+uint64_t land_draw(struct land *l, uint64_t below);
+bool land_chance(struct land *l, unsigned one_in);
+void land_say(struct land *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void land_fail(struct land *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+#endif

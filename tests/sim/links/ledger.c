@@ -1,0 +1,295 @@
+#include "sim/links/ledger.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+/* How long after its arrival a stanza's acknowledgement may still be on its way, or unseen. */
+#define ACK_US 1000000
+/* TCP repeats at growing intervals: so long after a trouble its effects may show. */
+#define AFTER_US 60000000
+
+/* --- troubles --- */
+
+void spells_begin(struct spells *s, uint64_t now_us)
+{
+    if (s->count && s->at[s->count - 1].to_us == UINT64_MAX)
+        return;
+    if (s->count == SPELLS_MAX)
+        s->at[--s->count].to_us = UINT64_MAX; /* the last two as one */
+    else
+        s->at[s->count].from_us = now_us;
+    s->at[s->count++].to_us = UINT64_MAX;
+}
+
+void spells_end(struct spells *s, uint64_t now_us)
+{
+    if (s->count && s->at[s->count - 1].to_us == UINT64_MAX)
+        s->at[s->count - 1].to_us = now_us;
+}
+
+void spells_note(struct spells *s, uint64_t now_us)
+{
+    bool open = s->count && s->at[s->count - 1].to_us == UINT64_MAX;
+
+    if (open)
+        return;
+    spells_begin(s, now_us);
+    spells_end(s, now_us);
+}
+
+bool spells_cover(const struct spells *s, uint64_t then_us)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->at[i].from_us <= then_us + ACK_US &&
+            (s->at[i].to_us == UINT64_MAX || then_us <= s->at[i].to_us + AFTER_US))
+            return true;
+    return false;
+}
+
+/* --- entries --- */
+
+struct track {
+    char *key;
+    unsigned id;
+};
+
+static const uint64_t seed[2] = {1, 2};
+
+void ledger_init(struct ledger *l, void (*fail)(void *arg, const char *text), void *arg)
+{
+    memset(l, 0, sizeof(*l));
+    l->fail = fail;
+    l->arg = arg;
+    map_init(&l->last, seed);
+    map_init(&l->lines, seed);
+}
+
+static void free_tracks(struct map *m)
+{
+    struct track *t;
+    size_t pos = 0;
+
+    while ((t = map_next(m, &pos))) {
+        map_remove(m, slice_from(t->key));
+        mem_free(t->key);
+        mem_free(t);
+    }
+    map_fini(m);
+}
+
+void ledger_fini(struct ledger *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        mem_free(l->letters[i]);
+    mem_free(l->letters);
+    free_tracks(&l->last);
+    free_tracks(&l->lines);
+}
+
+struct letter *ledger_new(struct ledger *l, struct origin *origin)
+{
+    struct letter *x = MEM_NEW(struct letter);
+
+    if ((l->count & (l->count - 1)) == 0)
+        l->letters =
+            mem_realloc(l->letters, (l->count ? 2 * l->count : 1) * sizeof(struct letter *));
+    x->id = (unsigned)l->count;
+    x->origin = origin;
+    l->letters[l->count++] = x;
+    return x;
+}
+
+static void wrong(struct ledger *l, const struct letter *x, const char *what)
+{
+    char text[400];
+
+    snprintf(text, sizeof(text), "stanza %u from %s to %s: %s", x->id, x->from, x->to, what);
+    l->fail(l->arg, text);
+}
+
+static struct letter *find(struct ledger *l, unsigned id)
+{
+    if (id >= l->count)
+        l->fail(l->arg, "a stanza came that nobody sent");
+    return l->letters[id];
+}
+
+/* May it have been delivered without the sender's router knowing? */
+static bool uncertain(const struct letter *x, uint64_t then_us)
+{
+    for (size_t i = 0; i < PLACES_MAX && x->places[i]; i++)
+        if (spells_cover(&x->places[i]->spells, then_us))
+            return true;
+    return false;
+}
+
+static struct slice bare(const char *address)
+{
+    return slice_sub(slice_from(address), 0, slice_find(slice_from(address), '/'));
+}
+
+static struct slice domain(const char *address)
+{
+    struct slice s = bare(address);
+
+    return slice_from_offset(s, slice_find(s, '@') + 1);
+}
+
+/* One way along which order is kept: from one connection, for one pair. */
+static void way(const struct letter *x, unsigned serial, char *key, size_t size)
+{
+    struct slice from = x->spread ? bare(x->from) : domain(x->from);
+    struct slice to = x->spread ? bare(x->to) : domain(x->to);
+
+    snprintf(key, size, "%u %u %.*s %.*s", serial, x->origin->serial, SLICE_ARGS(from),
+             SLICE_ARGS(to));
+}
+
+static struct track *track(struct map *m, const char *key)
+{
+    struct track *t = map_find(m, slice_from(key));
+
+    if (t)
+        return t;
+    t = MEM_NEW(struct track);
+    t->key = mem_strdup(key);
+    map_add(m, slice_from(t->key), t);
+    return t;
+}
+
+/* Only another router on the way can have got it twice, and then passes both on. */
+static bool may_repeat(const struct letter *x)
+{
+    return x->deliveries && x->places[2] != NULL;
+}
+
+static void check_line(struct ledger *l, const struct letter *x, unsigned serial)
+{
+    char key[256];
+    struct track *t;
+
+    way(x, serial, key, sizeof(key));
+    t = track(&l->lines, key);
+    if (t->id > x->id && may_repeat(x))
+        return;
+    if (t->id == x->id + 1)
+        wrong(l, x, "twice on one connection");
+    if (t->id > x->id)
+        wrong(l, x, "out of order on one connection");
+    t->id = x->id + 1;
+}
+
+static bool slept(const struct letter *x)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < PLACES_MAX && x->places[i]; i++)
+        any |= x->places[i]->slept;
+    return any;
+}
+
+static void suspect(struct letter *x, const char *what)
+{
+    x->suspect = what;
+    x->suspect_us = x->last_us;
+}
+
+void ledger_judge(struct ledger *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        struct letter *x = l->letters[i];
+
+        if (x->suspect && !uncertain(x, x->suspect_us) &&
+            !spells_cover(&x->home->spells, x->suspect_us))
+            wrong(l, x, x->suspect);
+    }
+}
+
+static void check_first(struct ledger *l, const struct letter *x)
+{
+    char key[256];
+    struct track *t;
+
+    way(x, 0, key, sizeof(key));
+    t = track(&l->last, key);
+    if (t->id > x->id && x->spread && slept(x))
+        return;
+    if (t->id > x->id)
+        wrong(l, x, "behind one that was sent later");
+    t->id = x->id + 1;
+}
+
+void ledger_delivered(struct ledger *l, unsigned id, struct slice from, struct slice to,
+                      unsigned serial, uint64_t now_us)
+{
+    struct letter *x = find(l, id);
+
+    if (!slice_is(from, x->from) || !slice_is(to, x->to))
+        wrong(l, x, "came with other addresses");
+    check_line(l, x, serial);
+    if (x->bounces && !uncertain(x, x->last_us))
+        suspect(x, "delivered after it was bounced");
+    if (x->deliveries && !uncertain(x, x->last_us))
+        suspect(x, "delivered twice without need");
+    if (!x->deliveries++)
+        check_first(l, x);
+    else
+        l->repeats++;
+    x->last_us = now_us;
+}
+
+void ledger_bounced(struct ledger *l, unsigned id, struct slice from, struct slice to,
+                    uint64_t now_us)
+{
+    struct letter *x = find(l, id);
+
+    if (!slice_is(from, x->to) || !slice_is(to, x->from))
+        wrong(l, x, "bounced with other addresses");
+    if (!x->answerable)
+        wrong(l, x, "bounced though it must not be answered");
+    if (x->bounces && !spells_cover(&x->home->spells, x->last_us) && !uncertain(x, x->last_us))
+        suspect(x, "bounced twice");
+    if (x->deliveries && !x->bounces && !uncertain(x, x->last_us))
+        suspect(x, "delivered and bounced");
+    x->bounces++;
+    x->last_us = now_us;
+}
+
+/* --- the end --- */
+
+static bool may_be_lost(const struct letter *x)
+{
+    if (!x->origin->clean || x->home->forgot_us > x->sent_us)
+        return true;
+    for (size_t i = 0; i < PLACES_MAX && x->places[i]; i++)
+        if (x->places[i]->forgot_us > x->sent_us)
+            return true;
+    return false;
+}
+
+bool letter_is_silent(const struct letter *x)
+{
+    return !x->deliveries && !x->bounces && !may_be_lost(x);
+}
+
+static void add(const struct letter *x, struct ledger_sums *sums)
+{
+    sums->certain += x->origin->clean;
+    sums->delivered += x->deliveries > 0;
+    if (x->deliveries || x->bounces)
+        return;
+    if (may_be_lost(x))
+        sums->excused++;
+    else if (x->answerable)
+        sums->silent++;
+    else
+        sums->unanswered++;
+}
+
+void ledger_sum(const struct ledger *l, unsigned house, struct ledger_sums *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (size_t i = 0; i < l->count; i++)
+        if (house == UINT_MAX || l->letters[i]->house == house)
+            add(l->letters[i], ret);
+}

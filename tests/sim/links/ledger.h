@@ -1,0 +1,105 @@
+/* tests/sim/links/ledger.h - what was sent in a run, what arrived, what came back.
+ *
+ * Written by the scripted parties, never by a router: the judge is another one than the judged.
+ * What must hold at every moment is checked with every entry, the rest by ledger_judge.
+ */
+#ifndef SIM_LINKS_LEDGER_H
+#define SIM_LINKS_LEDGER_H
+
+#include "base/list.h"
+#include "base/map.h"
+
+#include <stdbool.h>
+
+/* Times when a wire, or the process behind it, could lose acknowledgements: a stanza that was
+ * delivered then may be delivered again. */
+#define SPELLS_MAX 64
+
+struct spells {
+    struct {
+        uint64_t from_us;
+        uint64_t to_us; /* UINT64_MAX: it lasts */
+    } at[SPELLS_MAX];
+    size_t count;
+};
+
+void spells_begin(struct spells *s, uint64_t now_us);
+void spells_end(struct spells *s, uint64_t now_us);
+/* A connection broke: trouble of that moment. */
+void spells_note(struct spells *s, uint64_t now_us);
+/* Was there trouble when an acknowledgement of then was under way? */
+bool spells_cover(const struct spells *s, uint64_t then_us);
+
+/* What a letter passes, each with its own troubles. */
+#define PLACES_MAX 4
+
+struct place {
+    struct spells spells;
+    /* Custody ended there without a word (a kill) last at; 0: never. */
+    uint64_t forgot_us;
+    /* It did not read for a while: what several connections hold then it meets in any order. */
+    bool slept;
+};
+
+/* Which connection wrote it: what was on it is certain only if it ended well. */
+struct origin {
+    unsigned serial;
+    bool clean;
+};
+
+struct letter {
+    unsigned id;
+    struct origin *origin;
+    char from[96];
+    char to[96];
+    struct place *places[PLACES_MAX]; /* on its way, NULL behind the last */
+    struct place *home;               /* of the sender: bounces pass it */
+    unsigned house;                   /* which router accepts it */
+    bool answerable;
+    bool spread; /* to several instances: in order for each address only */
+    uint64_t sent_us;
+    unsigned deliveries;
+    unsigned bounces;
+    uint64_t last_us;    /* delivered or bounced */
+    const char *suspect; /* wrong, unless there was trouble then */
+    uint64_t suspect_us;
+};
+
+struct ledger {
+    struct letter **letters; /* by id */
+    size_t count;
+    struct map last;  /* way of letters -> struct track: the last that came for the first time */
+    struct map lines; /* the same, of one receiving connection */
+    unsigned repeats; /* delivered once more, and not bounced */
+    /* What is wrong with the run; does not return. */
+    void (*fail)(void *arg, const char *text);
+    void *arg;
+};
+
+void ledger_init(struct ledger *l, void (*fail)(void *arg, const char *text), void *arg);
+void ledger_fini(struct ledger *l);
+/* The caller fills in the rest before the letter goes out. */
+struct letter *ledger_new(struct ledger *l, struct origin *origin);
+/* A stanza came in on connection `serial`, read by its addressee or, as a bounce, by its sender. */
+void ledger_delivered(struct ledger *l, unsigned id, struct slice from, struct slice to,
+                      unsigned serial, uint64_t now_us);
+void ledger_bounced(struct ledger *l, unsigned id, struct slice from, struct slice to,
+                    uint64_t now_us);
+
+struct ledger_sums {
+    unsigned certain;    /* surely accepted, by that router */
+    unsigned delivered;  /* at least once */
+    unsigned silent;     /* accepted, and nobody heard of them again */
+    unsigned unanswered; /* of those, not to be answered */
+    unsigned excused;    /* may have been lost with a process */
+};
+
+/* Troubles are known late, a reset comes behind a bounce on another wire: what looked wrong is
+ * judged when all is over. */
+void ledger_judge(struct ledger *l);
+/* Accepted for certain, and nobody heard of it again. */
+bool letter_is_silent(const struct letter *x);
+/* The end: of the letters accepted by that router, or (UINT_MAX) by any. */
+void ledger_sum(const struct ledger *l, unsigned house, struct ledger_sums *ret);
+
+#endif
