@@ -53,6 +53,7 @@ struct metrics {
     uint64_t descriptor_count;
     uint64_t dns_cache_count;
     uint64_t lost_lines_count;
+    bool store_up;
 };
 
 void metrics_domains_add(struct metrics_domains *d, struct slice name, int64_t value);

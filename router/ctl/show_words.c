@@ -99,6 +99,7 @@ static void print_resources(const json_t *row)
 {
     const json_t *m = json_object_get(row, "memory");
     const json_t *d = json_object_get(row, "descriptors");
+    const json_t *store = json_object_get(row, "store");
     char resident[24], limit[24];
 
     print(ITEM "%s (stanzas may take %s)", "memory",
@@ -106,8 +107,8 @@ static void print_resources(const json_t *row)
           size_format(number_of(m, "limit_bytes"), limit, sizeof(limit)));
     print(ITEM "%" PRIu64 " of %" PRIu64, "descriptors", number_of(d, "open"),
           number_of(d, "limit"));
-    print(ITEM "%s, %s", "store", text_of(json_object_get(row, "store"), "kind"),
-          flag_of(json_object_get(row, "store"), "up") ? "up" : "DOWN");
+    print(ITEM "%s, %s%s%s", "store", text_of(store, "kind"), flag_of(store, "up") ? "up" : "DOWN",
+          flag_of(store, "up") ? "" : ": ", flag_of(store, "up") ? "" : text_of(store, "why"));
 }
 
 static void print_listeners(const json_t *row)

@@ -254,7 +254,7 @@ static void put_memory(struct byteq *out, const struct metrics *m)
 /* The embedded table: one member, whose right to write never ends. */
 static void put_cluster(struct byteq *out, const struct metrics *m)
 {
-    put_gauge(out, "store_up", "1 while the table of pairs and components answers.", 1);
+    put_gauge(out, "store_up", "1 while the table of pairs and components answers.", m->store_up);
     put_head(out, "lease_remaining_seconds", "gauge",
              "Until this node's right to write ends, unless renewed.");
     put(out, "fedrouter_lease_remaining_seconds +Inf\n");
