@@ -72,9 +72,9 @@ static struct request *request_new(struct world *w, struct node *n, enum script_
     return r;
 }
 
-static uint64_t pipe_time(struct world *w, struct pipe *p)
+static uint64_t pipe_time(struct world *w, struct pipe *p, uint64_t slow_ms)
 {
-    uint64_t at = w->now_ms + 1 + world_below(w, w->delays.table_ms);
+    uint64_t at = w->now_ms + 1 + slow_ms + world_below(w, w->delays.table_ms);
 
     if (at < p->last_ms)
         at = p->last_ms;
@@ -86,7 +86,7 @@ static void send(struct world *w, struct node *n, struct request *r)
 {
     if (n->waiting_count[r->channel]++ == 0)
         n->waiting_ms[r->channel] = w->now_ms;
-    world_post(w, pipe_time(w, &n->connection->pipes[r->channel][0]),
+    world_post(w, pipe_time(w, &n->connection->pipes[r->channel][0], 0),
                (struct event){.kind = EVENT_REQUEST, .slot = n->slot, .request = r});
 }
 
@@ -310,7 +310,8 @@ void table_request(struct world *w, struct event *e)
     }
     if (r->script == SCRIPT_BURY)
         check_burial(w, r, e->slot);
-    if (w->trace && r->script != SCRIPT_RENEW)
+    if (w->trace && (r->script != SCRIPT_RENEW ||
+                     connection_of(&w->nodes[e->slot], e->process, r->connection.number)->closed))
         world_say(w, "table: %s of %s%s: %s %s", scripts[r->script].name, w->nodes[e->slot].name,
                   connection_of(&w->nodes[e->slot], e->process, r->connection.number)->closed
                       ? " (late)"
@@ -320,7 +321,7 @@ void table_request(struct world *w, struct event *e)
     world_put_off(
         w,
         (struct event){.kind = EVENT_REPLY, .slot = e->slot, .process = e->process, .request = r},
-        pipe_time(w, &c->pipes[r->channel][1]));
+        pipe_time(w, &c->pipes[r->channel][1], w->nodes[e->slot].slow_ms));
 }
 
 /* --- the node's side --- */

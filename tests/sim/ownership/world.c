@@ -161,16 +161,13 @@ bool world_all_served(struct world *w)
  * longer than is assumed? */
 static bool strangers_too_long(struct world *w, struct node *a, struct node *x)
 {
-    char own[LEASE_NAME_MAX];
     const struct lease_peer *p = lease_peer_find(&a->lease, node_id(x));
-    struct slice row = keyspace_field(&w->keys, "{fr}:list", a->name);
     uint64_t limit_ms = 30000;
     uint64_t heard_ms = w->mesh_heard_process[x->slot][a->slot] == a->process
                             ? w->mesh_heard_ms[x->slot][a->slot]
                             : x->started_ms;
 
-    snprintf(own, sizeof(own), "%llu:", (unsigned long long)a->lease.incarnation);
-    if (w->stop || !slice_starts(row, slice_from(own)))
+    if (w->stop || w->emptied_ms > a->answered_ms)
         limit_ms = 6500;
     return !(p && p->listed) && x->lease.on_list && w->now_ms - x->answered_ms < 3000 &&
            w->now_ms - a->answered_ms >= limit_ms && w->now_ms - heard_ms >= limit_ms;

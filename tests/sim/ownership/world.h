@@ -103,6 +103,7 @@ struct node {
     bool up, leaving, bye_sent;
     uint64_t process;
     uint64_t paused_ms; /* stopped until then */
+    uint64_t slow_ms;   /* so much later come its answers from the table */
     uint64_t started_ms;
     struct lease lease;
     /* the table */
