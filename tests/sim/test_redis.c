@@ -1,197 +1,7 @@
 /* session/store_redis against an invented Redis: every way in which one can be wrong, slow or
  * broken; what is said of it, what is lost, and that it recovers. CLUST-02, CLUST-04. */
-#include "sim/bed.h"
-#include "sim/redisserver.h"
+#include "sim/redisrig.h"
 #include "unit/test.h"
-
-#include "base/mem.h"
-#include "session/store_redis.h"
-
-struct rig {
-    struct bed bed;
-    struct world *w;
-    struct host *node;
-    struct loop *loop;
-    struct redisserver *redis;
-    struct redis_place places[4];
-    struct redis_place sentinels[4];
-    struct store_redis_options o;
-    struct store *s;
-    unsigned opened_count, broken_count;
-    char why[STORE_WHY_BYTES];
-    /* of calls */
-    unsigned sent_count, answered_count, lost_count;
-    struct store_renewal renewal;
-    enum store_word word;
-    bool granted;
-    uint64_t token, number;
-};
-
-#define REDIS "10.0.0.9:6379"
-
-static void on_opened(void *arg, uint64_t connection)
-{
-    struct rig *r = arg;
-
-    r->opened_count++;
-    CHECK_EQ(connection, r->opened_count);
-}
-
-static void on_broken(void *arg, const char *why)
-{
-    struct rig *r = arg;
-
-    r->broken_count++;
-    CHECK_EQ(r->sent_count, r->answered_count + r->lost_count); /* all lost, before */
-    snprintf(r->why, sizeof(r->why), "%s", why);
-}
-
-static const struct store_events events = {.opened = on_opened, .broken = on_broken};
-
-static void rig_init(struct rig *r, uint64_t seed)
-{
-    const char *problem;
-
-    memset(r, 0, sizeof(*r));
-    bed_init(&r->bed);
-    r->w = world_new(seed);
-    r->node = world_host(r->w, "node", "10.0.0.1");
-    world_use_host(r->w, r->node);
-    r->loop = loop_new(&r->bed.counters, &r->bed.sink);
-    r->redis = redisserver_open(world_host(r->w, "redis", "10.0.0.9"), REDIS);
-    CHECK_EQ(redis_url_parse(SLICE("redis://" REDIS), &r->places[0], &problem), OK);
-    r->o = (struct store_redis_options){.node = "a",
-                                        .addr = "10.0.0.1:5290",
-                                        .outage = "degrade",
-                                        .prefix = "fr",
-                                        .places = r->places,
-                                        .place_count = 1,
-                                        .sentinels = r->sentinels,
-                                        .master = "table",
-                                        .username = ""};
-}
-
-static void rig_start(struct rig *r)
-{
-    r->s = store_redis_new(r->loop, &r->o, &events, r);
-}
-
-static void rig_fini(struct rig *r)
-{
-    store_free(r->s);
-    world_advance(r->w, 100);
-    loop_free(r->loop);
-    world_free(r->w);
-    bed_fini(&r->bed);
-}
-
-static bool is_open(void *arg)
-{
-    return store_state(((struct rig *)arg)->s)->open;
-}
-
-static bool is_closed(void *arg)
-{
-    return !is_open(arg);
-}
-
-static void rig_open(struct rig *r, uint64_t seed)
-{
-    rig_init(r, seed);
-    rig_start(r);
-    CHECK(world_run_until(r->w, is_open, r, 1000));
-}
-
-/* Both words stand in what an operator reads. */
-static void check_why(struct rig *r, const char *one, const char *other)
-{
-    const char *why = store_state(r->s)->why;
-
-    CHECK(!store_state(r->s)->up);
-    CHECK_MSG(strstr(why, one) && strstr(why, other), "\"%s\" says neither \"%s\" nor \"%s\"", why,
-              one, other);
-}
-
-/* --- calls ----------------------------------------------------------------------------------- */
-
-static void on_renewed(void *arg, const struct store_renewal *renewal)
-{
-    struct rig *r = arg;
-
-    r->answered_count += renewal != NULL;
-    r->lost_count += renewal == NULL;
-    if (renewal)
-        r->renewal = *renewal;
-}
-
-static void on_answer(void *arg, const struct store_answer *a)
-{
-    struct rig *r = arg;
-
-    r->answered_count += a != NULL;
-    r->lost_count += a == NULL;
-    if (!a)
-        return;
-    r->word = a->word;
-    r->number = a->number;
-    r->granted = a->row_count && a->rows[0].granted;
-    r->token = a->row_count ? a->rows[0].token : 0;
-}
-
-static void send_renewal(struct rig *r)
-{
-    struct store_renew renew = {.incarnation = 1000,
-                                .epoch = r->renewal.epoch,
-                                .ack = r->renewal.version,
-                                .mode = r->renewal.settled ? STORE_RIGHT
-                                        : r->renewal.epoch ? STORE_SETTLE
-                                                           : STORE_NEW};
-
-    r->sent_count++;
-    store_renew(r->s, &renew, on_renewed, r);
-}
-
-static void send_claim(struct rig *r)
-{
-    struct store_pair p = {.local = SLICE("a.example"), .remote = SLICE("b.example")};
-
-    r->sent_count++;
-    store_claim(r->s, store_as(r->s), &p, 1, on_answer, r);
-}
-
-static bool all_heard(void *arg)
-{
-    struct rig *r = arg;
-
-    return r->answered_count + r->lost_count == r->sent_count;
-}
-
-/* True: answered, not lost. */
-static bool renew(struct rig *r)
-{
-    unsigned lost = r->lost_count;
-
-    send_renewal(r);
-    CHECK(world_run_until(r->w, all_heard, r, 10000));
-    return r->lost_count == lost;
-}
-
-static bool claim(struct rig *r)
-{
-    unsigned lost = r->lost_count;
-
-    send_claim(r);
-    CHECK(world_run_until(r->w, all_heard, r, 10000));
-    return r->lost_count == lost;
-}
-
-static void enter(struct rig *r)
-{
-    CHECK(renew(r) && renew(r) && renew(r));
-    CHECK(r->renewal.outcome == STORE_RENEWED && r->renewal.settled);
-    CHECK(claim(r) && r->word == STORE_OK && r->granted);
-    CHECK(store_state(r->s)->up);
-}
 
 /* --- who is no use is not used --------------------------------------------------------------- */
 
@@ -248,14 +58,14 @@ TEST(redis, says_why_it_will_not_use_a_server)
         r.o.password = slice_from(cases[i].password);
         rig_start(&r);
         world_advance(r.w, 15000);
-        CHECK(is_closed(&r));
-        check_why(&r, cases[i].one, cases[i].other);
+        CHECK(rig_is_closed(&r));
+        rig_check_why(&r, cases[i].one, cases[i].other);
         CHECK_EQ(r.opened_count + r.broken_count, 0);
-        CHECK(!claim(&r)); /* lost, and told so */
+        CHECK(!rig_claim(&r)); /* lost, and told so */
         *redisserver_habit(r.redis) = (struct redishabit){
             .policy = "noeviction", .password = *cases[i].password ? cases[i].password : NULL};
-        CHECK(world_run_until(r.w, is_open, &r, 2500));
-        enter(&r);
+        CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
+        rig_enter(&r);
         rig_fini(&r);
     }
 }
@@ -268,10 +78,10 @@ TEST(redis, says_why_it_cannot_connect)
     redisserver_stop(r.redis);
     rig_start(&r);
     world_advance(r.w, 5500);
-    check_why(&r, "10.0.0.9:6379", "connection refused");
+    rig_check_why(&r, "10.0.0.9:6379", "connection refused");
     CHECK(redisserver_clients(r.redis) == 0);
     redisserver_restart(r.redis, true);
-    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    CHECK(world_run_until(r.w, rig_is_open, &r, 1500));
     rig_fini(&r);
 }
 
@@ -289,10 +99,10 @@ TEST(redis, a_server_that_hangs_does_not_stop_the_next_attempt)
     CHECK(host_descriptors(r.node) <= 2 * REDIS_ATTEMPTS_MAX);
     CHECK(host_descriptors(r.node) >= 2 * (REDIS_ATTEMPTS_MAX - 1));
     world_part(r.w, r.node, world_host(r.w, "redis", "10.0.0.9"), false);
-    CHECK(world_run_until(r.w, is_open, &r, 1500));
+    CHECK(world_run_until(r.w, rig_is_open, &r, 1500));
     world_advance(r.w, 1000);
     CHECK_EQ(host_descriptors(r.node), 3); /* calls, renewals, notices: the others are closed */
-    enter(&r);
+    rig_enter(&r);
     rig_fini(&r);
 }
 
@@ -313,9 +123,9 @@ TEST(redis, what_is_no_redis_is_not_believed)
             rig_init(&r, 1);
             redisserver_say(r.redis, commands[k], cases[i], 2);
             rig_start(&r);
-            if (world_run_until(r.w, is_open, &r, 200))
+            if (world_run_until(r.w, rig_is_open, &r, 200))
                 CHECK(k > 0); /* some answers to EXISTS and SCRIPT LOAD are as good as any */
-            CHECK(world_run_until(r.w, is_open, &r, 12000));
+            CHECK(world_run_until(r.w, rig_is_open, &r, 12000));
             rig_fini(&r);
         }
 }
@@ -349,21 +159,21 @@ TEST(redis, an_error_loses_its_call_and_says_what_to_do)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         rig_open(&r, i + 1);
-        enter(&r);
+        rig_enter(&r);
         redisserver_say(r.redis, "EVALSHA", cases[i].bytes, 1);
-        CHECK(!renew(&r));
+        CHECK(!rig_renew(&r));
         if (cases[i].breaks && i != 14) { /* 14: the rest of the answer may never come */
             CHECK(r.broken_count == 1);
             CHECK_MSG(strstr(r.why, cases[i].one), "%s", r.why);
             CHECK_EQ(r.lost_count, 1);
         } else if (i != 14) {
-            CHECK(is_open(&r) && r.broken_count == 0);
-            check_why(&r, cases[i].one, "10.0.0.9");
+            CHECK(rig_is_open(&r) && r.broken_count == 0);
+            rig_check_why(&r, cases[i].one, "10.0.0.9");
         }
-        CHECK(world_run_until(r.w, is_open, &r, 2500));
-        CHECK(renew(&r));
+        CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
+        CHECK(rig_renew(&r));
         CHECK(store_state(r.s)->up);
-        CHECK(claim(&r) && r.granted);
+        CHECK(rig_claim(&r) && r.granted);
         rig_fini(&r);
     }
 }
@@ -374,13 +184,13 @@ TEST(redis, a_script_that_was_forgotten_is_sent_whole)
     uint64_t token;
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     token = r.token;
     redisserver_forget_scripts(r.redis);
-    CHECK(renew(&r) && r.renewal.outcome == STORE_RENEWED);
-    CHECK(claim(&r) && r.granted && r.token > token);
+    CHECK(rig_renew(&r) && r.renewal.outcome == STORE_RENEWED);
+    CHECK(rig_claim(&r) && r.granted && r.token > token);
     CHECK_EQ(redisserver_asked(r.redis, "EVAL"), 2);
-    CHECK(claim(&r) && renew(&r));
+    CHECK(rig_claim(&r) && rig_renew(&r));
     CHECK_EQ(redisserver_asked(r.redis, "EVAL"), 2); /* known again */
     CHECK_EQ(r.broken_count, 0);
     rig_fini(&r);
@@ -396,19 +206,19 @@ TEST(redis, a_cut_in_any_answer_loses_it_once)
         struct rig r;
 
         rig_open(&r, at + 1);
-        enter(&r);
+        rig_enter(&r);
         redisserver_cut_after(r.redis, at);
-        send_claim(&r);
-        send_renewal(&r);
-        send_claim(&r);
-        CHECK(world_run_until(r.w, all_heard, &r, 10000));
+        rig_send_claim(&r);
+        rig_send_renewal(&r);
+        rig_send_claim(&r);
+        CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
         CHECK(r.lost_count >= 1);
         world_advance(r.w, 10);
         CHECK_EQ(r.broken_count, 1);
-        CHECK(world_run_until(r.w, is_open, &r, 2500));
+        CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
         CHECK_EQ(store_state(r.s)->connection, 2);
-        CHECK(claim(&r) && r.word == STORE_WAIT); /* a renewal comes first */
-        CHECK(renew(&r) && claim(&r) && r.granted);
+        CHECK(rig_claim(&r) && r.word == STORE_WAIT); /* a renewal comes first */
+        CHECK(rig_renew(&r) && rig_claim(&r) && r.granted);
         CHECK_EQ(r.sent_count, r.answered_count + r.lost_count);
         rig_fini(&r);
     }
@@ -420,20 +230,20 @@ TEST(redis, silence_of_six_seconds_breaks_both)
     uint64_t before;
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     redisserver_habit(r.redis)->silent = true;
     before = world_ms(r.w);
-    send_renewal(&r);
+    rig_send_renewal(&r);
     world_advance(r.w, 3000);
-    send_claim(&r);
-    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    rig_send_claim(&r);
+    CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
     CHECK_MSG(world_ms(r.w) >= before + 5990 && world_ms(r.w) < before + 6100, "%d ms",
               (int)(world_ms(r.w) - before));
     CHECK_EQ(r.lost_count, 2);
     CHECK(strstr(r.why, "6 s"));
     redisserver_habit(r.redis)->silent = false;
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK(renew(&r));
+    CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
+    CHECK(rig_renew(&r));
     rig_fini(&r);
 }
 
@@ -443,9 +253,9 @@ TEST(redis, slow_answers_are_answers)
     struct rig r;
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     redisserver_habit(r.redis)->delay_ms = 5000;
-    CHECK(renew(&r));
+    CHECK(rig_renew(&r));
     CHECK_EQ(r.renewal.sent_boot_ms / 100, (loop_boot_ms(r.loop) - 5000) / 100);
     CHECK(store_state(r.s)->latency_us >= 5000000);
     CHECK_EQ(r.broken_count, 0);
@@ -459,12 +269,12 @@ TEST(redis, a_restart_is_found_within_a_second)
         uint64_t epoch;
 
         rig_open(&r, 1 + (uint64_t)empty);
-        enter(&r);
+        rig_enter(&r);
         epoch = r.renewal.epoch;
         redisserver_restart(r.redis, empty);
-        CHECK(world_run_until(r.w, is_closed, &r, 1000));
-        CHECK(world_run_until(r.w, is_open, &r, 1200));
-        CHECK(renew(&r)); /* another run id: a new epoch, whatever it still holds */
+        CHECK(world_run_until(r.w, rig_is_closed, &r, 1000));
+        CHECK(world_run_until(r.w, rig_is_open, &r, 1200));
+        CHECK(rig_renew(&r)); /* another run id: a new epoch, whatever it still holds */
         CHECK(r.renewal.outcome == STORE_RENEWED && r.renewal.epoch != epoch);
         rig_fini(&r);
     }
@@ -477,200 +287,18 @@ TEST(redis, what_comes_late_does_not_act)
     struct rig r;
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     p.token = r.token;
     redisserver_habit(r.redis)->silent = true; /* it is in the server's buffer */
     r.sent_count++;
-    store_release(r.s, store_as(r.s), &p, 1, on_answer, &r);
-    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    store_release(r.s, store_as(r.s), &p, 1, rig_on_answer, &r);
+    CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
     CHECK_EQ(r.lost_count, 1);
     redisserver_habit(r.redis)->silent = false;
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK(renew(&r) && claim(&r) && r.granted);
+    CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
+    CHECK(rig_renew(&r) && rig_claim(&r) && r.granted);
     world_advance(r.w, 5000);
     CHECK(keyspace_string(redisserver_keys(r.redis), "{fr}:pair:a.example b.example").len);
-    rig_fini(&r);
-}
-
-/* --- replicas, sentinels, clusters ----------------------------------------------------------- */
-
-TEST(redis, a_renewal_counts_when_replicas_have_it)
-{
-    struct rig r;
-
-    rig_init(&r, 1);
-    r.o.wait_replicas = 2;
-    redisserver_habit(r.redis)->replicas = 1;
-    rig_start(&r);
-    world_advance(r.w, 2500);
-    CHECK(is_closed(&r));
-    check_why(&r, "1 replicas", "wait_replicas asks for 2");
-    redisserver_habit(r.redis)->replicas = 2;
-    CHECK(world_run_until(r.w, is_open, &r, 1500));
-    enter(&r);
-    redisserver_habit(r.redis)->replicas = 1;
-    CHECK(!renew(&r));
-    CHECK(is_open(&r));
-    check_why(&r, "wait_replicas", "start more");
-    redisserver_forget_scripts(r.redis);
-    CHECK(!renew(&r));
-    redisserver_habit(r.redis)->replicas = 2;
-    redisserver_forget_scripts(r.redis);
-    CHECK(renew(&r)); /* its first WAIT counted nothing */
-    CHECK(store_state(r.s)->up);
-    CHECK_EQ(r.broken_count, 0);
-    rig_fini(&r);
-}
-
-/* A renewal that brought an error is gone when the answer of its WAIT comes. */
-TEST(redis, an_error_does_not_wait_for_replicas)
-{
-    for (uint64_t seed = 1; seed <= 40; seed++) {
-        struct rig r;
-
-        rig_init(&r, seed);
-        r.o.wait_replicas = 1;
-        redisserver_habit(r.redis)->replicas = 1;
-        rig_start(&r);
-        CHECK(world_run_until(r.w, is_open, &r, 1500));
-        enter(&r);
-        redisserver_say(r.redis, "EVALSHA", "-OOM command not allowed\r\n", 1);
-        CHECK(!renew(&r));
-        CHECK(renew(&r));
-        CHECK_EQ(r.broken_count, 0);
-        rig_fini(&r);
-    }
-}
-
-static struct redisserver *add_sentinel(struct rig *r, const char *name, const char *master)
-{
-    struct redisserver *s;
-    char at[64];
-    const char *problem;
-
-    snprintf(at, sizeof(at), "%s:26379", name);
-    s = redisserver_open(world_host(r->w, name, name), at);
-    CHECK_EQ(redis_host_parse(slice_from(at), 0, &r->sentinels[r->o.sentinel_count++], &problem),
-             OK);
-    redisserver_name_master(s, "table", master, 6379);
-    return s;
-}
-
-TEST(redis, the_master_is_whom_most_sentinels_name)
-{
-    struct redisserver *s[3], *other;
-    struct rig r;
-
-    rig_init(&r, 1);
-    r.o.wait_replicas = 1;
-    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:6379");
-    redisserver_habit(r.redis)->replicas = redisserver_habit(other)->replicas = 1;
-    s[0] = add_sentinel(&r, "10.0.1.1", "10.0.0.8"); /* cut off, it names the old one */
-    s[1] = add_sentinel(&r, "10.0.1.2", "10.0.0.9");
-    s[2] = add_sentinel(&r, "10.0.1.3", "10.0.0.9");
-    rig_start(&r);
-    CHECK(world_run_until(r.w, is_open, &r, 1500));
-    CHECK_STR(store_state(r.s)->place, REDIS);
-    enter(&r);
-    redisserver_stop(r.redis); /* failover; one sentinel died with it */
-    redisserver_stop(s[1]);
-    redisserver_name_master(s[2], "table", "10.0.0.8", 6379);
-    CHECK(world_run_until(r.w, is_closed, &r, 1000));
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK_STR(store_state(r.s)->place, "10.0.0.8:6379");
-    CHECK(renew(&r));
-    redisserver_habit(other)->replica = true; /* demoted: every call says READONLY */
-    redisserver_restart(r.redis, false);
-    redisserver_name_master(s[0], "table", "10.0.0.9", 6379);
-    redisserver_name_master(s[2], "table", "10.0.0.9", 6379);
-    CHECK(!renew(&r));
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK_STR(store_state(r.s)->place, REDIS);
-    rig_fini(&r);
-}
-
-TEST(redis, says_what_is_wrong_with_sentinels)
-{
-    struct redisserver *s;
-    struct rig r;
-
-    rig_init(&r, 1);
-    s = add_sentinel(&r, "10.0.1.1", "10.0.0.9");
-    redisserver_stop(s);
-    rig_start(&r);
-    world_advance(r.w, 1500);
-    check_why(&r, "sentinel 10.0.1.1:26379", "refused");
-    redisserver_restart(s, false);
-    redisserver_name_master(s, "other", "10.0.0.9", 6379);
-    world_advance(r.w, 1500);
-    check_why(&r, "sentinel 10.0.1.1:26379", "store.redis.master");
-    redisserver_name_master(s, "table", "10.0.0.9", 6379);
-    world_advance(r.w, 1500);
-    check_why(&r, "sentinels may replace it", "wait_replicas");
-    CHECK(is_closed(&r));
-    rig_fini(&r);
-}
-
-TEST(redis, follows_the_slot_of_its_keys)
-{
-    struct redisserver *other;
-    struct rig r;
-
-    rig_init(&r, 1);
-    r.o.wait_replicas = 1;
-    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:7000");
-    *redisserver_habit(r.redis) =
-        (struct redishabit){.policy = "noeviction", .cluster = true, .replicas = 1};
-    *redisserver_habit(other) = *redisserver_habit(r.redis);
-    redisserver_say(r.redis, "EXISTS", "-MOVED 9203 10.0.0.8:7000\r\n", 1);
-    rig_start(&r);
-    CHECK(world_run_until(r.w, is_open, &r, 1500));
-    CHECK_STR(store_state(r.s)->place, "10.0.0.8:7000");
-    enter(&r);
-    redisserver_say(other, "EVALSHA", "-MOVED 9203 10.0.0.9:6379\r\n", 1);
-    CHECK(!claim(&r));
-    CHECK_EQ(r.broken_count, 1);
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK_STR(store_state(r.s)->place, REDIS);
-    CHECK(renew(&r));
-    redisserver_say(r.redis, "EVALSHA", "-MOVED nowhere\r\n", 1); /* nonsense: the seeds again */
-    CHECK(!claim(&r));
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK_STR(store_state(r.s)->place, REDIS);
-    rig_fini(&r);
-}
-
-/* Members that point at each other are no place to dwell. */
-TEST(redis, does_not_run_in_circles)
-{
-    struct redisserver *other;
-    struct rig r;
-
-    rig_init(&r, 1);
-    other = redisserver_open(world_host(r.w, "other", "10.0.0.8"), "10.0.0.8:7000");
-    redisserver_say(r.redis, "EXISTS", "-MOVED 9203 10.0.0.8:7000\r\n", 1000);
-    redisserver_say(other, "EXISTS", "-MOVED 9203 10.0.0.9:6379\r\n", 1000);
-    rig_start(&r);
-    world_advance(r.w, 10500);
-    check_why(&r, "moves around", "wait");
-    CHECK(redisserver_asked(other, "EXISTS") + redisserver_asked(r.redis, "EXISTS") < 60);
-    rig_fini(&r);
-}
-
-TEST(redis, seeds_take_turns)
-{
-    const char *problem;
-    struct rig r;
-
-    rig_init(&r, 1);
-    CHECK_EQ(redis_url_parse(SLICE("redis://10.0.0.7:1"), &r.places[0], &problem), OK);
-    CHECK_EQ(redis_url_parse(SLICE("redis://no.address:1"), &r.places[1], &problem), OK);
-    CHECK_EQ(redis_url_parse(SLICE("redis://" REDIS), &r.places[2], &problem), OK);
-    world_host(r.w, "7", "10.0.0.7");
-    r.o.place_count = 3;
-    rig_start(&r);
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    enter(&r);
     rig_fini(&r);
 }
 
@@ -687,7 +315,7 @@ TEST(redis, rows_are_gathered_and_put_back)
     char id[32];
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     store_put(r.s, STORE_NODE, SLICE("state"), SLICE("member"));
     store_put(r.s, STORE_COMPONENTS, SLICE("rooms.example"), SLICE("1 instance"));
     for (int i = 0; i < 1000; i++) {
@@ -705,11 +333,11 @@ TEST(redis, rows_are_gathered_and_put_back)
     world_advance(r.w, 1100);
     CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
     redisserver_restart(r.redis, true);
-    CHECK(world_run_until(r.w, is_closed, &r, 1000));
-    CHECK(world_run_until(r.w, is_open, &r, 1200));
+    CHECK(world_run_until(r.w, rig_is_closed, &r, 1000));
+    CHECK(world_run_until(r.w, rig_is_open, &r, 1200));
     world_advance(r.w, 1100);
     CHECK(!field(&r, "{fr}:node:a", "state").len); /* not on the list yet */
-    CHECK(renew(&r));
+    CHECK(rig_renew(&r));
     world_advance(r.w, 1100);
     CHECK_SLICE(field(&r, "{fr}:node:a", "state"), "1000 member");
     CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
@@ -721,7 +349,7 @@ TEST(redis, a_sweep_walks_all_pages)
     struct rig r;
 
     rig_open(&r, 1);
-    enter(&r);
+    rig_enter(&r);
     for (int i = 0; i < 1000; i++) {
         char key[64];
         struct slice words[] = {SLICE("SET"), slice_none(), SLICE("z:5:1")};
@@ -733,24 +361,24 @@ TEST(redis, a_sweep_walks_all_pages)
         reply_fini(&reply);
     }
     r.sent_count += 2;
-    store_sweep(r.s, store_as(r.s), on_answer, &r);
+    store_sweep(r.s, store_as(r.s), rig_on_answer, &r);
     store_sweep(r.s, store_as(r.s), NULL, NULL);
-    store_sweep(r.s, store_as(r.s), on_answer, &r); /* one at a time: the second hears WAIT */
-    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    store_sweep(r.s, store_as(r.s), rig_on_answer, &r); /* one at a time: the second hears WAIT */
+    CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
     CHECK_EQ(r.lost_count, 0);
     CHECK(r.word == STORE_OK);
     CHECK_EQ(r.number, 1000);
     CHECK(redisserver_asked(r.redis, "EVALSHA") >= 5);
     r.sent_count++;
-    store_sweep(r.s, store_as(r.s), on_answer, &r);
+    store_sweep(r.s, store_as(r.s), rig_on_answer, &r);
     redisserver_cut_after(r.redis, 20);
-    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
     CHECK_EQ(r.lost_count, 1);
-    CHECK(world_run_until(r.w, is_open, &r, 2500));
-    CHECK(renew(&r));
+    CHECK(world_run_until(r.w, rig_is_open, &r, 2500));
+    CHECK(rig_renew(&r));
     r.sent_count++;
-    store_sweep(r.s, store_as(r.s), on_answer, &r); /* the lost one is not in the way */
-    CHECK(world_run_until(r.w, all_heard, &r, 10000));
+    store_sweep(r.s, store_as(r.s), rig_on_answer, &r); /* the lost one is not in the way */
+    CHECK(world_run_until(r.w, rig_all_heard, &r, 10000));
     CHECK(r.word == STORE_OK && r.number == 0);
     rig_fini(&r);
 }
@@ -766,8 +394,8 @@ TEST(redis, may_be_freed_at_any_time)
             redisserver_habit(r.redis)->silent = true;
         rig_start(&r);
         world_advance(r.w, ms / 4);
-        send_renewal(&r);
-        send_claim(&r);
+        rig_send_renewal(&r);
+        rig_send_claim(&r);
         for (unsigned i = 0; i < ms; i++)
             world_step(r.w);
         rig_fini(&r);
@@ -782,11 +410,5 @@ TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why
       TEST_OF(redis, a_cut_in_any_answer_loses_it_once),
       TEST_OF(redis, silence_of_six_seconds_breaks_both), TEST_OF(redis, slow_answers_are_answers),
       TEST_OF(redis, a_restart_is_found_within_a_second),
-      TEST_OF(redis, what_comes_late_does_not_act),
-      TEST_OF(redis, a_renewal_counts_when_replicas_have_it),
-      TEST_OF(redis, an_error_does_not_wait_for_replicas),
-      TEST_OF(redis, the_master_is_whom_most_sentinels_name),
-      TEST_OF(redis, says_what_is_wrong_with_sentinels),
-      TEST_OF(redis, follows_the_slot_of_its_keys), TEST_OF(redis, does_not_run_in_circles),
-      TEST_OF(redis, seeds_take_turns), TEST_OF(redis, rows_are_gathered_and_put_back),
+      TEST_OF(redis, what_comes_late_does_not_act), TEST_OF(redis, rows_are_gathered_and_put_back),
       TEST_OF(redis, a_sweep_walks_all_pages), TEST_OF(redis, may_be_freed_at_any_time))
