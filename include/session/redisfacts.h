@@ -17,6 +17,8 @@ struct redis_facts {
 
 /* Borrows from `info`. False: that is not what INFO says. */
 bool redis_facts_parse(struct slice info, struct redis_facts *ret_facts);
+/* Of the policy alone. */
+void redis_facts_judge_eviction(const struct redis_facts *f, char *ret_problem, size_t size);
 /* Empty: it may. Else one line: what is wrong and what to do. */
 void redis_facts_judge(const struct redis_facts *f, bool by_sentinel, unsigned wait_replicas,
                        char *ret_problem, size_t size);

@@ -27,6 +27,7 @@ struct store_redis {
     struct redis_call *sweep; /* NULL: none runs */
     struct redisrows rows;
     struct timer rows_timer;
+    struct timer facts_timer;
     bool listed;              /* by a renewal over these connections */
     struct store_member self; /* as the list has us; names are not kept */
     struct slice channel;     /* of notices */

@@ -37,23 +37,25 @@ bool redis_facts_parse(struct slice info, struct redis_facts *ret_facts)
 }
 
 /* What evicts rows gives a pair to two owners. */
-static bool evicts(const struct redis_facts *f)
+void redis_facts_judge_eviction(const struct redis_facts *f, char *ret_problem, size_t size)
 {
-    return !slice_is(f->eviction, "noeviction");
+    *ret_problem = '\0';
+    if (!slice_is(f->eviction, "noeviction"))
+        snprintf(ret_problem, size,
+                 "maxmemory-policy is %.*s, which loses rows; set it to noeviction",
+                 SLICE_ARGS(slice_sub(f->eviction, 0, 40)));
 }
 
 void redis_facts_judge(const struct redis_facts *f, bool by_sentinel, unsigned wait_replicas,
                        char *ret_problem, size_t size)
 {
-    *ret_problem = '\0';
+    redis_facts_judge_eviction(f, ret_problem, size);
     if (f->loading)
         snprintf(ret_problem, size, "it is loading its data; wait");
     else if (!slice_is(f->role, "master"))
         snprintf(ret_problem, size, "it is a replica; name its master, or use sentinels");
-    else if (evicts(f))
-        snprintf(ret_problem, size,
-                 "maxmemory-policy is %.*s, which loses rows; set it to noeviction",
-                 SLICE_ARGS(slice_sub(f->eviction, 0, 40)));
+    else if (*ret_problem)
+        return;
     else if ((by_sentinel || f->cluster) && !wait_replicas)
         snprintf(ret_problem, size, "%s, so store.redis.wait_replicas must be 1 or more",
                  by_sentinel ? "sentinels may replace it" : "it is part of a Redis Cluster");

@@ -1,8 +1,12 @@
 #include "session/store_redis_inner.h"
 
+#include "session/redisfacts.h"
+
 #include <stdio.h>
 
 #define ROWS_EVERY_MS 1000
+/* Whoever turns eviction on while nodes are connected is found out. */
+#define FACTS_EVERY_MS 60000
 /* Notices are a convenience: their connection may take its time. */
 #define EAR_AGAIN_MS 2000
 #define EAR_PING_MS  5000
@@ -106,6 +110,29 @@ static void on_rows(struct timer *t)
     timer_start(t, ROWS_EVERY_MS);
     if (s->work && s->listed)
         redisrows_flush(&s->rows, &s->table, s->self.incarnation, s->work, ignore, s);
+}
+
+static void on_facts(void *arg, const struct resp *reply)
+{
+    struct store_redis *s = arg;
+    struct redis_facts facts;
+    char problem[REDIS_WHY_BYTES];
+
+    if (reply->kind != RESP_STRING || !redis_facts_parse(reply->text, &facts))
+        return; /* other calls say why */
+    redis_facts_judge_eviction(&facts, problem, sizeof(problem));
+    if (*problem)
+        redis_link_break(s->work, problem);
+}
+
+static void on_facts_time(struct timer *t)
+{
+    struct store_redis *s = LIST_ENTRY(t, struct store_redis, facts_timer);
+    struct slice words[] = {SLICE("INFO")};
+
+    timer_start(t, FACTS_EVERY_MS);
+    if (s->work)
+        redis_link_call(s->work, words, COUNT(words), on_facts, s);
 }
 
 static void tell(struct store *store, struct slice text)
@@ -234,6 +261,7 @@ static void redis_free(struct store *store)
     redis_dial_free(s->dial);
     task_cancel(&s->lost_task);
     timer_stop(&s->rows_timer);
+    timer_stop(&s->facts_timer);
     drop_calls(&s->calls);
     drop_calls(&s->lost);
     redisrows_fini(&s->rows);
@@ -270,11 +298,13 @@ struct store *store_redis_new(struct loop *l, const struct store_redis_options *
     task_init(&s->lost_task, run_lost);
     timer_init(&s->ear_timer, l, on_ear_time);
     timer_init(&s->rows_timer, l, on_rows);
+    timer_init(&s->facts_timer, l, on_facts_time);
     redisrows_init(&s->rows, l);
     s->store.state.kind = "redis";
     set_down(s, "not connected yet");
     s->dial = redis_dial_new(l, &s->dial_options, &dial_events, s);
     redis_dial_start(s->dial);
     timer_start(&s->rows_timer, ROWS_EVERY_MS);
+    timer_start(&s->facts_timer, FACTS_EVERY_MS);
     return &s->store;
 }

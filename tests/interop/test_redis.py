@@ -91,6 +91,13 @@ def test_suite_over_tcp(started):
     print(re.search("claim of 200: .*", said).group(0))
 
 
+def test_over_ipv6(started):
+    redis = started.redis(address="::1").start()
+    watch = started.watch(f"url=redis://[::1]:{redis.port}")
+    assert watch.says("up") == f"up [::1]:{redis.port}"
+    watch.says("settled")
+
+
 def test_suite_over_a_unix_socket(started):
     path = os.path.join(str(started.folder), "redis.sock")
     started.redis("redis", PORT, f"unixsocket {path}").start()

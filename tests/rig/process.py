@@ -23,7 +23,7 @@ def wait_for(what, condition, seconds=20.0, step=0.05):
 
 def accepts(address, port):
     """Whether somebody listens; on our own loopback that costs him one empty connection."""
-    with socket.socket() as s:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
         s.settimeout(1)
         return s.connect_ex((address, port)) == 0
 

@@ -247,6 +247,22 @@ TEST(redis, silence_of_six_seconds_breaks_both)
     rig_fini(&r);
 }
 
+TEST(redis, eviction_turned_on_is_found_out)
+{
+    struct rig r;
+
+    rig_open(&r, 1);
+    rig_enter(&r);
+    world_advance(r.w, 65000);
+    CHECK_EQ(r.broken_count, 0);
+    redisserver_habit(r.redis)->policy = "volatile-ttl";
+    world_advance(r.w, 65000);
+    CHECK_EQ(r.broken_count, 1);
+    CHECK(rig_is_closed(&r));
+    rig_check_why(&r, "volatile-ttl", "noeviction");
+    rig_fini(&r);
+}
+
 /* What Redis answers after 5 s still counts: a right lasts 6. */
 TEST(redis, slow_answers_are_answers)
 {
@@ -408,7 +424,8 @@ TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why
       TEST_OF(redis, an_error_loses_its_call_and_says_what_to_do),
       TEST_OF(redis, a_script_that_was_forgotten_is_sent_whole),
       TEST_OF(redis, a_cut_in_any_answer_loses_it_once),
-      TEST_OF(redis, silence_of_six_seconds_breaks_both), TEST_OF(redis, slow_answers_are_answers),
+      TEST_OF(redis, silence_of_six_seconds_breaks_both),
+      TEST_OF(redis, eviction_turned_on_is_found_out), TEST_OF(redis, slow_answers_are_answers),
       TEST_OF(redis, a_restart_is_found_within_a_second),
       TEST_OF(redis, what_comes_late_does_not_act), TEST_OF(redis, rows_are_gathered_and_put_back),
       TEST_OF(redis, a_sweep_walks_all_pages), TEST_OF(redis, may_be_freed_at_any_time))
