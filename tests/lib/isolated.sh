@@ -13,4 +13,6 @@ mount --bind "$names" /etc/resolv.conf
 rm -f "$names"
 # Thousands of short connections from one address: let their ports be used again.
 echo "1024 65535" >/proc/sys/net/ipv4/ip_local_port_range
+# BBR, where it is the default, measures a loopback that changes with the load, and crawls at times.
+echo reno >/proc/sys/net/ipv4/tcp_congestion_control
 exec "$@"
