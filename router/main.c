@@ -37,6 +37,7 @@ struct program {
     struct node *node;
     struct api *api; /* NULL: it could not listen, and the node is on its way out */
     struct sigwatch *signals[4];
+    struct task reload;
     struct timer watchdog;
     uint64_t watchdog_ms;
     int status;
@@ -111,6 +112,10 @@ static enum err load_again(struct program *p, char *error, size_t size)
     struct conf *conf;
     enum err e;
 
+    if (node_state(p->node) > NODE_MEMBER) {
+        snprintf(error, size, "draining: nothing is read again; it counts from the next start");
+        return ERR_CANCELLED;
+    }
     conf_report_init(&report);
     e = conf_load_trying(p->args.config, node_settings_try, &report, &conf);
     log_remarks(p, &report);
@@ -127,16 +132,19 @@ static enum err load_again(struct program *p, char *error, size_t size)
 static enum err reload(void *arg, char *error, size_t size)
 {
     struct program *p = arg;
+    bool member = node_state(p->node) == NODE_MEMBER;
     enum err e;
 
-    notify_reloading(loop_now_us(p->loop));
+    if (member)
+        notify_reloading(loop_now_us(p->loop));
     e = load_again(p, error, size);
     if (e)
         LOG(loop_log(p->loop), LOG_ERROR, "config.reload_failed", LOG_TEXT("error", error),
             LOG_TEXT("effect", "the old configuration stays"));
     else
         LOG(loop_log(p->loop), LOG_INFO, "config.reloaded", LOG_TEXT("file", p->args.config));
-    notify_ready();
+    if (member)
+        notify_ready(e ? error : "serving");
     return e;
 }
 
@@ -148,14 +156,23 @@ static void drain(void *arg)
 
 /* --- signals --- */
 
+static void run_reload(struct task *t)
+{
+    struct program *p = LIST_ENTRY(t, struct program, reload);
+    char error[512];
+
+    if (p->api)
+        (void)!api_reload(p->api, error, sizeof(error)); /* it was logged */
+}
+
+/* Many at once are one reload: what follows them, SIGTERM above all, does not wait for a hundred.
+ */
 static void on_hup(void *arg, int signo)
 {
     struct program *p = arg;
-    char error[512];
 
     (void)signo;
-    if (p->api)
-        (void)!api_reload(p->api, error, sizeof(error)); /* it was logged */
+    loop_post(p->loop, &p->reload);
 }
 
 static void on_term(void *arg, int signo)
@@ -197,7 +214,7 @@ static void on_ready(void *arg)
     p->watchdog_ms = notify_watchdog_ms();
     if (p->watchdog_ms)
         timer_start(&p->watchdog, p->watchdog_ms);
-    notify_ready();
+    notify_ready("serving");
 }
 
 static void on_ended(void *arg, const char *error)
@@ -306,6 +323,7 @@ static void run_node(struct program *p)
     serve(p);
     loop_run(p->loop);
     timer_stop(&p->watchdog);
+    task_cancel(&p->reload);
     if (p->api)
         api_stop(p->api);
     node_free(p->node);
@@ -319,6 +337,7 @@ static int run(struct program *p, struct conf *conf, const struct conf_report *r
     open_log(p, conf);
     log_remarks(p, report);
     timer_init(&p->watchdog, p->loop, on_watchdog);
+    task_init(&p->reload, run_reload);
     watch_signals(p);
     started = start(p, conf);
     conf_unref(conf);

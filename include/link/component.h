@@ -21,6 +21,8 @@ void component_hangs(struct component *c);
 void component_replaced(struct site *site, uint64_t id);
 /* Rules are gone or their secret changed: such components are closed. */
 void components_configure(struct site *site);
+/* As pairs_cut. */
+void components_cut(struct site *site);
 
 struct component_row {
     struct slice pattern;

@@ -44,14 +44,14 @@ struct desk_events {
 
 struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
                        const struct desk_events *events, void *arg);
-/* When no seat asks any more. */
+/* After all seats. Questions that are still open end unanswered. */
 void desk_close(struct desk *d);
 struct resolver *desk_resolver(struct desk *d);
 
 /* On the worker's loop. */
 struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index);
-/* No answer is due any more: only then may it be closed. */
-bool seat_idle(const struct seat *s);
+/* When whoever asked has cancelled or was told. Answers may be due: DNS is not waited for. The
+ * steward must not run from here to desk_close. */
 void seat_close(struct seat *s);
 
 #endif

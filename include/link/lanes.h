@@ -41,6 +41,8 @@ struct lane_tx *lanes_away(struct lanes *l, struct slice pair_key);
 struct lane_tx *lanes_to_node(struct lanes *l, struct slice node, struct slice port_key);
 /* Gives up lanes that carried nothing for a minute. */
 void lanes_tick(struct lanes *l, uint64_t now_ms);
+/* What waits for credit comes back. */
+void lanes_bounce_held(struct lanes *l, enum bounce why);
 /* Gives up all that carry nothing (shutdown). */
 void lanes_give_up(struct lanes *l);
 /* What waits for a node, or for a decision, ends; `all`: what was sent there too. */

@@ -59,6 +59,8 @@ void pairs_configure(struct site *site);
 /* Idle links end, forgotten pairs go. */
 void pairs_tick(struct site *site);
 void pairs_bounce(struct site *site, enum bounce why);
+/* Resets links on which something relayed is not taken yet (drain). */
+void pairs_cut(struct site *site);
 /* No pair dials any more; idle ones go at once (shutdown). */
 void pairs_shutdown(struct site *site);
 

@@ -127,7 +127,8 @@ void site_init(struct site *s, const struct site_options *o);
 /* Hops of all workers' lanes, own index included, once all are made. */
 void site_connect(struct site *s, struct hop *const *lane_hops);
 struct hop *site_lane_hop(struct site *s);
-/* Nothing is under way any more: no links, no pairs, no questions. */
+/* Nothing is under way any more: no links, no pairs, no lanes. What was
+ * asked of the desk may be open: nobody waits for it. */
 bool site_quiet(const struct site *s);
 void site_fini(struct site *s);
 
@@ -154,6 +155,9 @@ void site_stop_reading(struct site *s);
 uint64_t site_unsettled(const struct site *s, bool inbound);
 /* What waits comes back, and what components wrote before they were not read any more. */
 void site_bounce_all(struct site *s, enum bounce why);
+/* Resets the links that have not even begun with the bounces: what they hold comes back, too. */
+void site_cut(struct site *s);
+void site_bounce_held(struct site *s, enum bounce why);
 void site_shutdown(struct site *s); /* closes every link with system-shutdown; again and again */
 void site_abort(struct site *s);    /* resets what did not close in time */
 

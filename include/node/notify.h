@@ -11,7 +11,8 @@
 
 #define NOTIFY_FDS_MAX 32
 
-void notify_ready(void);
+/* `status`: one line for people, as in the others. */
+void notify_ready(const char *status);
 void notify_reloading(uint64_t monotonic_us);
 void notify_stopping(void);
 void notify_watchdog(void);

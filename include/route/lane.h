@@ -74,6 +74,7 @@ void lane_tx_report(struct lane_tx *tx, const struct lane_report *report, uint64
 /* Held ones over age are bounced; those sent are the owner's to expire. Only where no carrier
  * brings its word they end here, at twice the age: by then the owner has decided. */
 void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms);
+void lane_tx_bounce_held(struct lane_tx *tx, enum bounce why);
 static inline size_t lane_tx_count(const struct lane_tx *tx)
 {
     return tx->back_count + tx->undone_count + tx->held_count;

@@ -98,6 +98,8 @@ static inline size_t outq_count(const struct outq *q)
 {
     return q->unacked_count + q->waiting_count;
 }
+/* The oldest is a stanza from outside, not one that we made. */
+bool outq_begins_with_relayed(const struct outq *q);
 /* Milliseconds the oldest has been held; 0 when empty. */
 uint64_t outq_oldest_ms(const struct outq *q, uint64_t now_ms);
 

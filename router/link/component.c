@@ -522,6 +522,16 @@ void components_configure(struct site *site)
     }
 }
 
+void components_cut(struct site *site)
+{
+    size_t pos = 0;
+    struct component *c;
+
+    while ((c = map_next(&site->instances, &pos)))
+        if (outq_begins_with_relayed(&c->q))
+            link_abort(&c->link);
+}
+
 void component_accept(struct site *site, int fd, const struct addr *peer, bool tls)
 {
     struct component *c = MEM_NEW(struct component);

@@ -9,6 +9,8 @@ struct desk {
     struct instances *instances;
     const struct desk_events *events;
     void *arg;
+    struct list asks; /* an answer is due */
+    bool closing;     /* the seats are gone: nobody waits for one any more */
 };
 
 struct seat {
@@ -16,7 +18,6 @@ struct seat {
     struct loop *loop;
     struct hop *hop;
     unsigned index;
-    size_t pending_count; /* questions that an answer is due for */
 };
 
 enum ask_kind { ASK_RESOLVE, ASK_JOIN, ASK_LEAVE, ASK_ALIVE, ASK_SETTLE };
@@ -24,6 +25,7 @@ enum ask_kind { ASK_RESOLVE, ASK_JOIN, ASK_LEAVE, ASK_ALIVE, ASK_SETTLE };
 /* Travels to the desk and, where an answer is due, back. */
 struct ask {
     struct hop_msg msg;
+    struct list at_desk;
     enum ask_kind kind;
     struct seat *seat;
     struct desk *desk;
@@ -48,6 +50,7 @@ struct ask {
 
 static void ask_free(struct ask *a)
 {
+    list_remove(&a->at_desk);
     if (a->answer)
         resolution_unref(a->answer);
     mem_free(a->name);
@@ -61,7 +64,6 @@ static void deliver_answer(struct hop_msg *m, void *arg)
 {
     struct ask *a = LIST_ENTRY(m, struct ask, msg);
 
-    a->seat->pending_count--;
     if (!a->cancelled) {
         a->cancelled = true; /* the asker lets go of it before it hears */
         if (a->kind == ASK_RESOLVE)
@@ -74,6 +76,11 @@ static void deliver_answer(struct hop_msg *m, void *arg)
 
 static void send_back(struct ask *a)
 {
+    if (a->desk->closing) {
+        ask_free(a);
+        return;
+    }
+    list_remove(&a->at_desk);
     a->msg.deliver = deliver_answer;
     hop_post(a->seat->hop, &a->msg);
 }
@@ -127,7 +134,7 @@ static void on_target(void *arg, struct resolution *res)
 /* Configured targets in their order; names among them are looked up one after the other. */
 static void next_target(struct ask *a)
 {
-    while (a->target_next < a->target_count) {
+    while (a->target_next < a->target_count && !a->desk->closing) {
         const struct policy_target *t = &a->targets[a->target_next];
         struct addr addr;
 
@@ -188,6 +195,12 @@ static void deliver_ask(struct hop_msg *m, void *arg)
     struct ask *a = LIST_ENTRY(m, struct ask, msg);
     struct desk *d = arg;
 
+    if (d->closing) {
+        ask_free(a);
+        return;
+    }
+    if (a->kind <= ASK_JOIN)
+        list_push(&d->asks, &a->at_desk);
     switch (a->kind) {
     case ASK_RESOLVE:
         do_resolve(d, a);
@@ -215,6 +228,7 @@ static struct ask *ask_new(struct seat *s, enum ask_kind kind, struct slice name
 {
     struct ask *a = MEM_NEW(struct ask);
 
+    list_init(&a->at_desk);
     a->kind = kind;
     a->seat = s;
     a->desk = s->desk;
@@ -225,8 +239,6 @@ static struct ask *ask_new(struct seat *s, enum ask_kind kind, struct slice name
 
 static struct ask *ask_post(struct ask *a)
 {
-    if (a->kind <= ASK_JOIN)
-        a->seat->pending_count++;
     hop_post(a->desk->hop, &a->msg);
     return a;
 }
@@ -291,6 +303,7 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
     struct desk *d = MEM_NEW(struct desk);
 
     d->loop = steward;
+    list_init(&d->asks);
     d->events = events;
     d->arg = arg;
     d->hop = hop_open(steward, d);
@@ -301,9 +314,12 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
 
 void desk_close(struct desk *d)
 {
-    resolver_free(d->resolver);
+    d->closing = true;
     hop_close(d->hop);
+    resolver_free(d->resolver);
     instances_free(d->instances);
+    LIST_WALK(node, &d->asks)
+    ask_free(LIST_ENTRY(node, struct ask, at_desk)); /* those that the instances forgot */
     mem_free(d);
 }
 
@@ -323,14 +339,8 @@ struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index)
     return s;
 }
 
-bool seat_idle(const struct seat *s)
-{
-    return s->pending_count == 0;
-}
-
 void seat_close(struct seat *s)
 {
-    assert(seat_idle(s));
     hop_close(s->hop);
     mem_free(s);
 }

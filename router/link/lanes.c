@@ -324,6 +324,26 @@ bool lanes_idle(const struct lanes *l)
            list_empty(&l->dead) && lanes_in_idle(l);
 }
 
+static struct lane_out *find_holding(struct lanes *l)
+{
+    struct lane_out *out;
+
+    for (size_t pos = 0; (out = map_next(&l->out, &pos));)
+        if (out->tx.held_count)
+            return out;
+    return NULL;
+}
+
+/* What comes back may open another lane, and wait in it: looked for anew each time. It ends, since
+ * errors are not answered. */
+void lanes_bounce_held(struct lanes *l, enum bounce why)
+{
+    struct lane_out *out;
+
+    while ((out = find_holding(l)))
+        lane_tx_bounce_held(&out->tx, why);
+}
+
 void lanes_give_up(struct lanes *l)
 {
     close_idle(l, UINT64_MAX);

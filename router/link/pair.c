@@ -584,6 +584,19 @@ void pairs_bounce(struct site *site, enum bounce why)
         outq_flush(&p->q, !p->out, FATE_BOUNCED, why, slice_none());
 }
 
+void pairs_cut(struct site *site)
+{
+    size_t pos = 0;
+    struct pair *p;
+
+    while ((p = map_next(&site->pairs, &pos))) {
+        struct link *l = p->out ? s2s_out_link(p->out) : NULL;
+
+        if (l && outq_begins_with_relayed(&p->q))
+            l->ops->abort(l);
+    }
+}
+
 void pairs_shutdown(struct site *site)
 {
     size_t pos = 0;

@@ -308,11 +308,23 @@ void site_bounce_all(struct site *s, enum bounce why)
     each_link(s, read_rest);
 }
 
+void site_cut(struct site *s)
+{
+    pairs_cut(s);
+    components_cut(s);
+}
+
+void site_bounce_held(struct site *s, enum bounce why)
+{
+    lanes_bounce_held(s->lanes, why);
+    router_flush_held(&s->router, why);
+}
+
 /* Nothing more can come or go but what links still have under way. */
 static void give_up(struct site *s)
 {
     s->draining = s->bouncing = true;
-    router_flush_held(&s->router, BOUNCE_DRAIN);
+    site_bounce_held(s, BOUNCE_DRAIN);
     pairs_shutdown(s);
     lanes_give_up(s->lanes);
 }
@@ -435,8 +447,8 @@ struct hop *site_lane_hop(struct site *s)
 
 bool site_quiet(const struct site *s)
 {
-    return s->link_count == 0 && map_count(&s->pairs) == 0 && seat_idle(s->seat) &&
-           lanes_idle(s->lanes) && !router_holds(&s->router);
+    return s->link_count == 0 && map_count(&s->pairs) == 0 && lanes_idle(s->lanes) &&
+           !router_holds(&s->router);
 }
 
 void site_fini(struct site *s)

@@ -11,7 +11,7 @@ struct thread {
     struct counters *counters;
     struct log_sink *sink;
     void (*init)(struct loop *l, void *arg);
-    void (*fini)(struct loop *l, void *arg);
+    bool (*fini)(struct loop *l, void *arg);
     void *arg;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -34,8 +34,8 @@ static void *body(void *arg)
     t->init(l, t->arg);
     say_running(t);
     loop_run(l);
-    t->fini(l, t->arg);
-    loop_free(l);
+    if (t->fini(l, t->arg))
+        loop_free(l);
     return NULL;
 }
 
@@ -54,7 +54,7 @@ static void create(struct thread *t)
 
 struct thread *thread_start(const char *name, struct counters *counters, struct log_sink *sink,
                             void (*init)(struct loop *l, void *arg),
-                            void (*fini)(struct loop *l, void *arg), void *arg)
+                            bool (*fini)(struct loop *l, void *arg), void *arg)
 {
     struct thread *t = MEM_NEW(struct thread);
     char short_name[16]; /* of the kernel: 15 characters */

@@ -5,7 +5,9 @@
  * Draining, in shares of node.drain_timeout: a tenth: accept and read on (balancers notice);
  * then inbound streams are ended and read to their end, components are not read any more, and what
  * is held goes out; at three quarters, or when nothing is held, what is left is bounced, with what
- * components wrote meanwhile; then all links close with system-shutdown.
+ * components wrote meanwhile; at nine tenths links that took nothing since are cut, so that what
+ * they were sent comes back while its senders are still there; then all links close with
+ * system-shutdown.
  */
 #include "node/node.h"
 
@@ -15,11 +17,12 @@
 #include <unistd.h>
 
 #define DRAIN_LOOK_MS 50
-/* Closing links may take this long when the drain time is used up. */
+/* Closing links, and bringing back what hung in them before, may take this long each when the
+ * drain time is used up. */
 #define STOP_LEAST_MS 1000
 #define WORKERS_MAX   64
 
-enum drain_phase { DRAIN_ACCEPT, DRAIN_FLUSH, DRAIN_BOUNCE, DRAIN_CLOSE };
+enum drain_phase { DRAIN_ACCEPT, DRAIN_FLUSH, DRAIN_BOUNCE, DRAIN_CUT, DRAIN_CLOSE };
 
 struct node {
     struct node_options o;
@@ -37,6 +40,7 @@ struct node {
     enum drain_phase phase;
     bool phase_begun; /* by every worker */
     uint64_t drain_since_ms;
+    uint64_t phase_since_ms;
     struct timer drain_timer;
     char error[512];
 };
@@ -344,6 +348,20 @@ static void *part_bounce(struct site *s, const void *arg)
     return NULL;
 }
 
+static void *part_cut(struct site *s, const void *arg)
+{
+    (void)arg;
+    site_cut(s);
+    return NULL;
+}
+
+static void *part_bounce_held(struct site *s, const void *arg)
+{
+    (void)arg;
+    site_bounce_held(s, BOUNCE_DRAIN);
+    return NULL;
+}
+
 static void on_phase_begun(void *arg, void **parts, unsigned count)
 {
     (void)parts;
@@ -351,11 +369,17 @@ static void on_phase_begun(void *arg, void **parts, unsigned count)
     ((struct node *)arg)->phase_begun = true;
 }
 
+static void tell_workers(struct node *n, workers_part_fn *part)
+{
+    n->phase_begun = false;
+    workers_gather(n->workers, part, NULL, 0, on_phase_begun, n);
+}
+
 static void begin_phase(struct node *n, enum drain_phase phase, workers_part_fn *part)
 {
     n->phase = phase;
-    n->phase_begun = false;
-    workers_gather(n->workers, part, NULL, 0, on_phase_begun, n);
+    n->phase_since_ms = loop_now_ms(n->o.loop);
+    tell_workers(n, part);
 }
 
 static void begin_close(struct node *n, uint64_t most_ms)
@@ -372,17 +396,43 @@ static bool is_empty(const struct node *n)
     return n->phase_begun && !workers_unsettled_count(n->workers, n->phase == DRAIN_FLUSH);
 }
 
+static void end_drain(struct node *n, uint64_t past_ms, uint64_t all_ms)
+{
+    begin_close(n, past_ms + STOP_LEAST_MS < all_ms ? all_ms - past_ms : STOP_LEAST_MS);
+}
+
+static uint64_t cut_ms(uint64_t all_ms)
+{
+    return all_ms / 10 > STOP_LEAST_MS ? all_ms / 10 : STOP_LEAST_MS;
+}
+
 static void drain_step(struct node *n, uint64_t past_ms, uint64_t all_ms)
 {
-    if (n->phase == DRAIN_ACCEPT) {
+    switch (n->phase) {
+    case DRAIN_ACCEPT:
         if (past_ms * 10 < all_ms)
             return;
         door_shut(n->door);
         begin_phase(n, DRAIN_FLUSH, part_stop_reading);
-    } else if (n->phase == DRAIN_FLUSH && (past_ms * 4 >= all_ms * 3 || is_empty(n))) {
-        begin_phase(n, DRAIN_BOUNCE, part_bounce);
-    } else if (n->phase == DRAIN_BOUNCE && (past_ms >= all_ms || is_empty(n))) {
-        begin_close(n, past_ms + STOP_LEAST_MS < all_ms ? all_ms - past_ms : STOP_LEAST_MS);
+        return;
+    case DRAIN_FLUSH:
+        if (past_ms * 4 >= all_ms * 3 || is_empty(n))
+            begin_phase(n, DRAIN_BOUNCE, part_bounce);
+        return;
+    case DRAIN_BOUNCE:
+        if (is_empty(n))
+            end_drain(n, past_ms, all_ms);
+        else if (past_ms * 10 >= all_ms * 9)
+            begin_phase(n, DRAIN_CUT, part_cut);
+        return;
+    case DRAIN_CUT:
+        if (is_empty(n) || loop_now_ms(n->o.loop) - n->phase_since_ms >= cut_ms(all_ms))
+            end_drain(n, past_ms, all_ms);
+        else if (n->phase_begun)
+            tell_workers(n, part_bounce_held); /* what the cut links gave back */
+        return;
+    case DRAIN_CLOSE:
+        return;
     }
 }
 

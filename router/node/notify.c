@@ -30,9 +30,18 @@ static void send_text(const char *text)
     close(fd);
 }
 
-void notify_ready(void)
+/* One line of it: what follows a line end would be another variable. */
+static void send_with_status(const char *what, const char *status)
 {
-    send_text("READY=1");
+    char text[640];
+
+    snprintf(text, sizeof(text), "%s\nSTATUS=%.*s", what, (int)strcspn(status, "\n"), status);
+    send_text(text);
+}
+
+void notify_ready(const char *status)
+{
+    send_with_status("READY=1", status);
 }
 
 void notify_reloading(uint64_t monotonic_us)
@@ -40,12 +49,12 @@ void notify_reloading(uint64_t monotonic_us)
     char text[64];
 
     snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_us);
-    send_text(text);
+    send_with_status(text, "reading the configuration again");
 }
 
 void notify_stopping(void)
 {
-    send_text("STOPPING=1");
+    send_with_status("STOPPING=1", "draining: what is held is sent, then links are closed");
 }
 
 void notify_watchdog(void)

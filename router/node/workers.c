@@ -9,7 +9,7 @@
 #define HEARTBEAT_MS 1000
 #define STOP_LOOK_MS 50
 /* Links that did not close in time are reset; their last events take this long at most. */
-#define STOP_ABORT_MS 500
+#define STOP_ABORT_MS 3000
 
 struct worker {
     struct workers *all;
@@ -271,7 +271,7 @@ static void worker_init(struct loop *l, void *arg)
     on_heart(&w->heart);
 }
 
-static void worker_fini(struct loop *l, void *arg)
+static bool worker_fini(struct loop *l, void *arg)
 {
     struct worker *w = arg;
 
@@ -282,10 +282,12 @@ static void worker_fini(struct loop *l, void *arg)
     /* Some worker had to be left in the middle of things: it may still write to the others, so
      * nothing of theirs is freed; the process ends anyway. */
     if (!w->all->all_quiet)
-        return;
+        return false;
     pairs_shutdown(&w->site); /* what the others' last messages left */
-    if (site_quiet(&w->site))
-        site_fini(&w->site);
+    if (!site_quiet(&w->site))
+        return false;
+    site_fini(&w->site);
+    return true;
 }
 
 static void *part_connect(struct site *s, const void *arg)
@@ -380,6 +382,10 @@ static void say_goodbye(struct worker *w, bool quiet)
 {
     struct goodbye *g = MEM_NEW(struct goodbye);
 
+    if (!quiet)
+        LOG(site_log(&w->site), LOG_ERROR, "worker.left", LOG_INT("worker", w->index),
+            LOG_INT("links", w->site.link_count), LOG_INT("pairs", map_count(&w->site.pairs)),
+            LOG_INT("held", site_unsettled(&w->site, false)));
     w->said_goodbye = true;
     g->quiet = quiet;
     g->msg.deliver = deliver_goodbye;

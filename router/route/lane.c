@@ -162,6 +162,26 @@ static void drop_first_undone(struct lane_tx *tx, enum bounce why)
     tx->ops->fate(tx, s, FATE_BOUNCED, why, slice_none());
 }
 
+static void bounce_first_held(struct lane_tx *tx, enum bounce why)
+{
+    struct stanza *s = LIST_FIRST(&tx->held, struct stanza, custody_node);
+
+    list_remove(&s->custody_node);
+    tx->held_count--;
+    tx->bytes -= stanza_cost(s);
+    tx->ops->fate(tx, s, FATE_BOUNCED, why, slice_none());
+}
+
+void lane_tx_bounce_held(struct lane_tx *tx, enum bounce why)
+{
+    size_t n = tx->held_count; /* only those here now: a fate may bring a new stanza */
+
+    for (; n && tx->held_count; n--)
+        bounce_first_held(tx, why);
+    if (has_room(tx))
+        gate_open(&tx->gate);
+}
+
 void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
 {
     struct stanza *s;
@@ -169,12 +189,8 @@ void lane_tx_expire(struct lane_tx *tx, uint64_t now_ms)
     if (now_ms - tx->idle_since_ms >= tx->limits->pause_ms)
         tx->moving = false; /* a port that moves would have reported fates since */
     while ((s = LIST_FIRST(&tx->held, struct stanza, custody_node)) &&
-           now_ms - s->accepted_ms > tx->limits->age_ms) {
-        list_remove(&s->custody_node);
-        tx->held_count--;
-        tx->bytes -= stanza_cost(s);
-        tx->ops->fate(tx, s, FATE_BOUNCED, BOUNCE_AGE, slice_none());
-    }
+           now_ms - s->accepted_ms > tx->limits->age_ms)
+        bounce_first_held(tx, BOUNCE_AGE);
     while (!tx->bound && (s = LIST_FIRST(&tx->undone, struct stanza, custody_node)) &&
            now_ms - s->accepted_ms > 2 * tx->limits->age_ms)
         drop_first_undone(tx, BOUNCE_AGE);

@@ -222,10 +222,22 @@ bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail)
     return s && now_ms - s->accepted_ms > q->limits->age_ms;
 }
 
+static const struct stanza *oldest(const struct outq *q)
+{
+    return LIST_FIRST(!list_empty(&q->unacked) ? &q->unacked : &q->waiting, struct stanza,
+                      queue_node);
+}
+
+bool outq_begins_with_relayed(const struct outq *q)
+{
+    const struct stanza *s = oldest(q);
+
+    return s && !(s->flags & STANZA_MADE);
+}
+
 uint64_t outq_oldest_ms(const struct outq *q, uint64_t now_ms)
 {
-    const struct list *head = !list_empty(&q->unacked) ? &q->unacked : &q->waiting;
-    const struct stanza *s = LIST_FIRST(head, struct stanza, queue_node);
+    const struct stanza *s = oldest(q);
 
     return s && now_ms > s->accepted_ms ? now_ms - s->accepted_ms : 0;
 }

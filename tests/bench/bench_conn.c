@@ -182,9 +182,10 @@ static void open_receiver(struct loop *l, void *arg)
     listener_addr(e->listener, &at);
 }
 
-static void close_receiver(struct loop *l, void *arg)
+static bool close_receiver(struct loop *l, void *arg)
 {
     listener_close(((struct end *)arg)->listener);
+    return true;
 }
 
 static void open_sender(struct loop *l, void *arg)
@@ -197,8 +198,9 @@ static void open_sender(struct loop *l, void *arg)
         abort();
 }
 
-static void close_sender(struct loop *l, void *arg)
+static bool close_sender(struct loop *l, void *arg)
 {
+    return true;
 }
 
 static void stream(const char *what, uint64_t messages, bool secure, bool one_by_one)

@@ -284,12 +284,13 @@ static void worker_init(struct loop *l, void *arg)
     w->hop = hop_open(l, w);
 }
 
-static void worker_fini(struct loop *l, void *arg)
+static bool worker_fini(struct loop *l, void *arg)
 {
     struct worker *w = arg;
 
     hop_close(w->hop);
     w->fini_called = true;
+    return true;
 }
 
 static void stop_worker(struct hop_msg *m, void *arg)

@@ -7,23 +7,23 @@
 
 struct thread {
     struct loop *loop;
-    void (*fini)(struct loop *l, void *arg);
+    bool (*fini)(struct loop *l, void *arg);
     void *arg;
 };
 
 /* As on a thread of its own: what init makes lives with the new loop. */
-static void call(struct loop *l, void (*fn)(struct loop *l, void *arg), void *arg)
+static void begin(struct loop *l, void (*init)(struct loop *l, void *arg), void *arg)
 {
     struct loop *outer = l->world->running;
 
     l->world->running = l;
-    fn(l, arg);
+    init(l, arg);
     l->world->running = outer;
 }
 
 struct thread *thread_start(const char *name, struct counters *counters, struct log_sink *sink,
                             void (*init)(struct loop *l, void *arg),
-                            void (*fini)(struct loop *l, void *arg), void *arg)
+                            bool (*fini)(struct loop *l, void *arg), void *arg)
 {
     struct thread *t = MEM_NEW(struct thread);
 
@@ -31,9 +31,20 @@ struct thread *thread_start(const char *name, struct counters *counters, struct 
     t->fini = fini;
     t->arg = arg;
     if (init)
-        call(t->loop, init, arg);
+        begin(t->loop, init, arg);
     loop_wake(t->loop);
     return t;
+}
+
+static bool finish(struct thread *t)
+{
+    struct loop *outer = t->loop->world->running;
+    bool done;
+
+    t->loop->world->running = t->loop;
+    done = !t->fini || t->fini(t->loop, t->arg);
+    t->loop->world->running = outer;
+    return done;
 }
 
 /* The world goes on while the caller waits; its own loop does not, being in the middle of a turn
@@ -49,8 +60,7 @@ static void wait_for_stop(struct loop *l)
 void thread_join(struct thread *t)
 {
     wait_for_stop(t->loop);
-    if (t->fini)
-        call(t->loop, t->fini, t->arg);
-    loop_free(t->loop);
+    if (finish(t))
+        loop_free(t->loop);
     mem_free(t);
 }

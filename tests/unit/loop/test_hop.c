@@ -53,12 +53,13 @@ static void open_sum(struct loop *l, void *arg)
     pthread_sigmask(SIG_SETMASK, NULL, &s->blocked);
 }
 
-static void close_sum(struct loop *l, void *arg)
+static bool close_sum(struct loop *l, void *arg)
 {
     struct sum *s = arg;
 
     pthread_getname_np(pthread_self(), s->name, sizeof(s->name));
     hop_close(s->hop);
+    return true;
 }
 
 struct sender {
