@@ -112,7 +112,7 @@ static enum err load_again(struct program *p, char *error, size_t size)
     struct conf *conf;
     enum err e;
 
-    if (node_state(p->node) > NODE_MEMBER) {
+    if (node_state(p->node) > NODE_SERVING) {
         snprintf(error, size, "draining: nothing is read again; it counts from the next start");
         return ERR_CANCELLED;
     }
@@ -132,10 +132,10 @@ static enum err load_again(struct program *p, char *error, size_t size)
 static enum err reload(void *arg, char *error, size_t size)
 {
     struct program *p = arg;
-    bool member = node_state(p->node) == NODE_MEMBER;
+    bool serving = node_state(p->node) == NODE_SERVING;
     enum err e;
 
-    if (member)
+    if (serving)
         notify_reloading(loop_now_us(p->loop));
     e = load_again(p, error, size);
     if (e)
@@ -143,7 +143,7 @@ static enum err reload(void *arg, char *error, size_t size)
             LOG_TEXT("effect", "the old configuration stays"));
     else
         LOG(loop_log(p->loop), LOG_INFO, "config.reloaded", LOG_TEXT("file", p->args.config));
-    if (member)
+    if (serving)
         notify_ready(e ? error : "serving");
     return e;
 }

@@ -40,8 +40,10 @@ struct http_options {
 };
 
 enum err http_new(const struct http_options *o, struct http **ret_http) MUST_USE;
-/* Once each at most. On failure `error` is one line: what, where, and how to mend it. */
-enum err http_listen(struct http *h, const struct addr *at, char *error, size_t size) MUST_USE;
+/* Once each at most. `fd` >= 0: a listening socket given by the service manager. On failure `error`
+ * is one line: what, where, and how to mend it. */
+enum err http_listen(struct http *h, const struct addr *at, int fd, char *error,
+                     size_t size) MUST_USE;
 enum err http_listen_unix(struct http *h, const char *path, char *error, size_t size) MUST_USE;
 /* Of http_listen (a port 0 is known now); false: there is none. */
 bool http_address(const struct http *h, struct addr *ret_at);

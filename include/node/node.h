@@ -24,7 +24,7 @@ struct node_options {
     struct loop *loop; /* the steward's */
     struct log_sink *sink;
     struct conf *conf; /* a reference is taken */
-    /* Listening sockets from the service manager, matched by address; may be none. */
+    /* Listening sockets from the service manager, matched by address; may be none. Copied. */
     const int *given_fds;
     size_t given_fd_count;
     /* All listeners are up: ready. */
@@ -44,6 +44,9 @@ enum err node_reload(struct node *n, struct conf *conf, char *error, size_t erro
 void node_drain(struct node *n);
 /* After `ended`. */
 void node_free(struct node *n);
+
+/* The given socket that listens there, now the caller's; -1: none. Until it is ready. */
+int node_take_given(struct node *n, const struct addr *at);
 
 enum node_state node_state(const struct node *n);
 /* "joining", "settling", "member", "degraded", "parked", "draining", "stopped": the same word in

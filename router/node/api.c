@@ -305,7 +305,8 @@ static bool listen_all(struct api *a, char *error, size_t size)
 {
     const struct conf_listen *l = &node_conf(a->node)->listen;
 
-    if (l->http.count && http_listen(a->http, &l->http.list[0], error, size))
+    if (l->http.count && http_listen(a->http, &l->http.list[0],
+                                     node_take_given(a->node, &l->http.list[0]), error, size))
         return false;
     return !l->control[0] || http_listen_unix(a->http, l->control, error, size) == OK;
 }

@@ -366,9 +366,9 @@ static void on_accept_unix(void *arg, int fd, const struct addr *peer)
     take(arg, SIDE_UNIX, fd, peer);
 }
 
-enum err http_listen(struct http *h, const struct addr *at, char *error, size_t size)
+enum err http_listen(struct http *h, const struct addr *at, int fd, char *error, size_t size)
 {
-    enum err e = listener_open(h->o.loop, at, -1, on_accept, h, &h->listeners[SIDE_TCP]);
+    enum err e = listener_open(h->o.loop, at, fd, on_accept, h, &h->listeners[SIDE_TCP]);
     char text[ADDR_TEXT_MAX];
 
     if (e)

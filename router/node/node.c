@@ -26,6 +26,7 @@ enum drain_phase { DRAIN_ACCEPT, DRAIN_FLUSH, DRAIN_BOUNCE, DRAIN_CUT, DRAIN_CLO
 
 struct node {
     struct node_options o;
+    int *given_fds; /* ours to close; -1: taken */
     enum node_state state;
     struct conf *conf;
     struct settings *settings;
@@ -254,16 +255,45 @@ static void hand_over(void *arg, int fd, const struct addr *peer, enum site_port
     workers_accept(((struct node *)arg)->workers, fd, peer, port);
 }
 
-static int given_fd(const struct node *n, const struct addr *at)
+static bool given_at(const struct node *n, size_t i, struct addr *ret_at)
+{
+    socklen_t size = sizeof(*ret_at);
+
+    memset(ret_at, 0, sizeof(*ret_at));
+    return n->given_fds[i] >= 0 && getsockname(n->given_fds[i], &ret_at->sa, &size) == 0 &&
+           (ret_at->sa.sa_family == AF_INET || ret_at->sa.sa_family == AF_INET6);
+}
+
+int node_take_given(struct node *n, const struct addr *at)
 {
     for (size_t i = 0; i < n->o.given_fd_count; i++) {
         struct addr a;
-        socklen_t size = sizeof(a);
+        int fd = n->given_fds[i];
 
-        if (getsockname(n->o.given_fds[i], &a.sa, &size) == 0 && addr_eq(&a, at))
-            return n->o.given_fds[i];
+        if (!given_at(n, i, &a) || !addr_eq(&a, at))
+            continue;
+        n->given_fds[i] = -1;
+        return fd;
     }
     return -1;
+}
+
+/* Whoever calls there would wait for ever: nobody accepts. */
+static void close_given(struct node *n)
+{
+    char text[ADDR_TEXT_MAX];
+    struct addr at;
+
+    for (size_t i = 0; i < n->o.given_fd_count; i++) {
+        if (n->given_fds[i] < 0)
+            continue;
+        LOG(node_log(n), LOG_WARN, "listen.unused",
+            LOG_TEXT("at", given_at(n, i, &at) ? addr_format(&at, text) : "no address"),
+            LOG_TEXT("text",
+                     "given by the service manager, but no key of listen has this address"));
+        close(n->given_fds[i]);
+        n->given_fds[i] = -1;
+    }
 }
 
 static const char *remedy(enum err e)
@@ -286,7 +316,7 @@ static bool listen_at(struct node *n, const char *key, const struct conf_addrs *
     char text[ADDR_TEXT_MAX];
 
     for (size_t i = 0; i < at->count; i++) {
-        enum err e = door_listen(n->door, &at->list[i], given_fd(n, &at->list[i]), port);
+        enum err e = door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port);
 
         if (!e)
             continue;
@@ -327,6 +357,7 @@ static void on_workers_ready(void *arg)
         workers_stop(n->workers, STOP_LEAST_MS, on_stopped, n);
         return;
     }
+    close_given(n);
     connect_members(n);
     enter(n, NODE_SERVING);
     n->o.ready(n->o.arg);
@@ -545,9 +576,13 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
     enum err e;
 
     n->o = *o;
+    n->given_fds = mem_array(o->given_fd_count, sizeof(*n->given_fds));
+    if (o->given_fd_count)
+        memcpy(n->given_fds, o->given_fds, o->given_fd_count * sizeof(*n->given_fds));
     random_fill(loop_random(o->loop), n->own_secret, sizeof(n->own_secret));
     e = node_settings_make(o->conf, own_secret(n), error, error_size, &n->settings);
     if (e) {
+        mem_free(n->given_fds);
         mem_free(n);
         return e;
     }
@@ -574,6 +609,7 @@ void node_free(struct node *n)
     desk_close(n->desk);
     settings_unref(n->settings);
     conf_unref(n->conf);
+    mem_free(n->given_fds);
     explicit_bzero(n->own_secret, sizeof(n->own_secret));
     mem_free(n);
 }

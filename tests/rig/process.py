@@ -32,6 +32,8 @@ class Process:
     def __init__(self, name, command, folder, env=None):
         self.name, self.command, self.folder = name, command, folder
         self.env = {**os.environ, **(env or {})}
+        self.fds = ()  # that it inherits
+        self.stderr = None  # a file, instead of log_path
         self.log_path = os.path.join(folder, f"{name}.log")
         self.popen = None
 
@@ -39,8 +41,8 @@ class Process:
         """Starts it and waits until it listens on each (address, port)."""
         log = open(self.log_path, "ab")
         self.popen = subprocess.Popen(
-            self.command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            self.command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log,
+            stderr=self.stderr or log, start_new_session=True, pass_fds=self.fds,
         )
         log.close()
 

@@ -36,7 +36,7 @@ enum err http_new(const struct http_options *o, struct http **ret_http)
     return OK;
 }
 
-enum err http_listen(struct http *h, const struct addr *at, char *error, size_t size)
+enum err http_listen(struct http *h, const struct addr *at, int fd, char *error, size_t size)
 {
     return OK;
 }

@@ -143,7 +143,7 @@ static void bench_open(struct bench *b, const struct http_options *times)
     o.arg = b;
     CHECK_EQ(addr_parse(SLICE("127.0.0.1:0"), 1, &any), OK);
     CHECK_EQ(http_new(&o, &b->http), OK);
-    CHECK_EQ(http_listen(b->http, &any, error, sizeof(error)), OK);
+    CHECK_EQ(http_listen(b->http, &any, -1, error, sizeof(error)), OK);
     CHECK_EQ(http_listen_unix(b->http, b->path, error, sizeof(error)), OK);
     CHECK(http_address(b->http, &b->at));
 }
@@ -645,7 +645,7 @@ TEST(http, a_port_in_use_is_named)
 
     bench_open(&b, &usual);
     h = another(&b);
-    CHECK_EQ(http_listen(h, &b.at, error, sizeof(error)), ERR_IN_USE);
+    CHECK_EQ(http_listen(h, &b.at, -1, error, sizeof(error)), ERR_IN_USE);
     CHECK(strstr(error, "listen.http: cannot listen on 127.0.0.1:") && strstr(error, "stop it"));
     http_free(h);
     bench_close(&b);
