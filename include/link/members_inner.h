@@ -54,6 +54,7 @@ struct members {
     struct hop **views;
     struct timer tick;
     enum lease_state state; /* last told */
+    bool begun;             /* has had an incarnation */
     bool refused;
     uint64_t token; /* the highest seen */
     struct until *until;
