@@ -1,5 +1,7 @@
-/* ownership [--from SEED] [--seeds COUNT] [--without WORD] [--trace]: can two nodes write for one
- * pair at once? Runs that many seeds and stops at the first that fails; --trace tells its story.
+/* ownership [--from SEED] [--seeds COUNT] [--without WORD] [--trace] | --times: can two nodes write
+ * for one pair at once? Runs that many seeds and stops at the first that fails; --trace tells its
+ * story.
+ * --times measures how long pairs are without a writer, by trouble.
  * --without leaves out one clause of the rule: then it should fail. */
 #include "sim/ownership/world.h"
 
@@ -50,6 +52,8 @@ int main(int argc, char **argv)
     bool trace = false;
 
     for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--times") == 0)
+            return times_print(), 0;
         if (strcmp(argv[i], "--trace") == 0)
             trace = true;
         else if (i + 1 < argc && strcmp(argv[i], "--from") == 0)

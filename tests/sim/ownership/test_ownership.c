@@ -32,4 +32,10 @@ TEST(ownership, one_writer_whatever_happens)
               excused, count);
 }
 
-TESTS(TEST_OF(ownership, one_writer_whatever_happens))
+/* Printed, to be compared with what is promised. */
+TEST(ownership, times_without_a_writer)
+{
+    times_print();
+}
+
+TESTS(TEST_OF(ownership, one_writer_whatever_happens), TEST_OF(ownership, times_without_a_writer))

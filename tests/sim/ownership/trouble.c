@@ -93,7 +93,7 @@ static bool may_be_forgotten(const struct world *w, int dead)
         return false;
     for (int i = 0; i < w->slot_count; i++)
         if (w->nodes[i].up && w->nodes[i].lease.on_list &&
-            w->nodes[i].answered_ms <= w->nodes[dead].answered_ms + 1000)
+            w->nodes[i].answered_ms + 2000 < w->nodes[dead].answered_ms)
             return false;
     return true;
 }

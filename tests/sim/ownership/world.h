@@ -8,6 +8,7 @@
  *   world.c   time, events, cuts, the checks      table.c     Redis and the way to it
  *   node.c    what a node does each second        mesh.c      what nodes say to each other
  *   pairs.c   claims, asserts, hand-over          trouble.c   what a seed draws
+ *   run.c     one run; clauses left out           times.c     how long pairs had no writer
  */
 #ifndef SIM_OWNERSHIP_WORLD_H
 #define SIM_OWNERSHIP_WORLD_H
@@ -302,6 +303,8 @@ struct outcome run_seed(uint64_t seed, bool trace);
 /* Everybody up, all pairs owned: where a fixed scenario begins. */
 void run_until_served(struct world *w);
 void run_mutate(const char *word); /* NULL: none */
-extern const char *const mutation_words[];
+
+/* --- times.c --- */
+void times_print(void);
 
 #endif
