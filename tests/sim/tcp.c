@@ -10,18 +10,32 @@
 
 /* --- who is who --- */
 
+/* IPv4 as IPv6 knows it. */
+static void put_addr(char *to, const struct addr *a)
+{
+    uint16_t port = addr_port(a);
+
+    if (a->sa.sa_family == AF_INET) {
+        memset(to, 0, 10);
+        memset(to + 10, 0xff, 2);
+        memcpy(to + 12, &a->v4.sin_addr, 4);
+    } else {
+        memcpy(to, &a->v6.sin6_addr, 16);
+    }
+    memcpy(to + 16, &port, 2);
+}
+
+/* Each packet asks for one: no text. */
 static void make_key(char key[TCP_KEY_BYTES], const struct addr *local, const struct addr *peer)
 {
-    char a[ADDR_TEXT_MAX];
-    char b[ADDR_TEXT_MAX];
-
-    memset(key, 0, TCP_KEY_BYTES);
-    snprintf(key, TCP_KEY_BYTES, "%s %s", addr_format(local, a), addr_format(peer, b));
+    key[0] = '=';
+    put_addr(key + 1, local);
+    put_addr(key + 1 + TCP_ADDR_BYTES, peer);
 }
 
 static struct slice key_of(const char key[TCP_KEY_BYTES])
 {
-    return slice_from(key);
+    return slice_make(key, key[0] ? TCP_KEY_BYTES : 0);
 }
 
 struct tcp *tcp_find(struct host *h, const struct addr *local, const struct addr *peer)
@@ -154,8 +168,9 @@ void tcp_tell(struct tcp *t)
 void tcp_fail(struct tcp *t, enum err why)
 {
     bool nobodys = (t->fd < 0 && !t->port) || t->state == TCP_SYN_RECEIVED;
+    char text[ADDR_TEXT_MAX];
 
-    trace(t->world, "%s broken: %s", t->key, err_text(why));
+    trace(t->world, "%s broken: %s", addr_format(&t->local, text), err_text(why));
     unmap(t);
     world_cancel(t->world, &t->retry);
     t->lost = tcp_end(t) - t->acked;

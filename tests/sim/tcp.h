@@ -6,7 +6,8 @@
 
 #include <stdio.h>
 
-#define TCP_KEY_BYTES (2 * ADDR_TEXT_MAX + 2)
+#define TCP_ADDR_BYTES 18 /* address and port */
+#define TCP_KEY_BYTES  (1 + 2 * TCP_ADDR_BYTES)
 
 enum tcp_state {
     TCP_SYN_SENT,
@@ -25,7 +26,7 @@ struct tcp {
     struct world *world;
     struct host *host;
     struct list node;        /* host->tcps */
-    char key[TCP_KEY_BYTES]; /* "local peer"; empty: no packet finds it any more */
+    char key[TCP_KEY_BYTES]; /* "=", local, peer; begins with 0: no packet finds it any more */
     struct addr local;
     struct addr remote;
     struct addr shown_local; /* what getsockname and getpeername say */
