@@ -87,6 +87,7 @@ struct conf {
         struct conf_addrs s2s_tls;
         struct conf_addrs component;
         struct conf_addrs component_tls;
+        struct conf_addrs mesh;
         struct conf_addrs http; /* one or none */
         char *control;          /* path of the socket; "": none */
         struct conf_nets proxy_protocol_from;
@@ -124,6 +125,14 @@ struct conf {
         enum conf_outage outage;
         uint64_t wait_replica_count;
     } redis;
+
+    struct conf_mesh {
+        char *ca_file; /* all empty: no mesh */
+        char *cert_file;
+        char *key_file;
+        struct conf_addrs advertise; /* one, where listen.mesh is not empty */
+        char *name;                  /* "": certificates name the node */
+    } mesh;
 
     struct conf_component *components; /* domains are distinct */
     size_t component_count;

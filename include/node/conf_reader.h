@@ -33,6 +33,7 @@ void conf_check(struct conf_reader *r);
 void conf_check_peers(struct conf_reader *r);
 void conf_check_tls(struct conf_reader *r);
 void conf_check_store(struct conf_reader *r);
+void conf_check_mesh(struct conf_reader *r);
 
 /* The line of a root key, 0 when it has its default. */
 unsigned conf_line_of(const struct conf_reader *r, const char *path);

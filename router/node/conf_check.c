@@ -3,8 +3,8 @@
 /* Contradictions between values that are fine by themselves; components and peers have their own
  * file. */
 
-/* listen has four lists and one address. */
-#define LISTENERS_MAX (4 * 16 + 1)
+/* listen has five lists and one address. */
+#define LISTENERS_MAX (5 * 16 + 1)
 
 struct listeners {
     struct conf_listener list[LISTENERS_MAX];
@@ -19,7 +19,8 @@ static void gather(struct conf_reader *r, struct listeners *ls)
     for (size_t i = 0; i < count; i++) {
         const struct conf_addrs *addrs = (const void *)((const char *)r->conf + rows[i].offset);
 
-        if (rows[i].type != CONF_TYPE_ADDRS && rows[i].type != CONF_TYPE_ADDR)
+        if (!slice_starts(slice_from(rows[i].path), SLICE("listen.")) ||
+            (rows[i].type != CONF_TYPE_ADDRS && rows[i].type != CONF_TYPE_ADDR))
             continue;
         for (size_t k = 0; k < addrs->count; k++) {
             assert(ls->count < LISTENERS_MAX);
@@ -241,5 +242,6 @@ void conf_check(struct conf_reader *r)
     check_dialback(r);
     check_dns(r);
     check_limits(r);
+    conf_check_mesh(r);
     conf_check_peers(r);
 }

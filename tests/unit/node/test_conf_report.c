@@ -306,8 +306,8 @@ TEST(conf, refuses_what_is_not_yaml_with_its_line)
         {"? [a]\n: b\n", "1: a list or map where a key belongs; put texts with [ or { in quotes"},
         {"log:\n  level: caf\xe9\n", "2: not UTF-8; save the file in that encoding"},
         {MINIMAL "a: [[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]\n", /* as deep as it may be */
-         "3: a: unknown key; known here: node, listen, tls, dialback, dns, store, components, "
-         "peers, timeouts, limits, log"},
+         "3: a: unknown key; known here: node, listen, tls, dialback, dns, store, mesh, "
+         "components, peers, timeouts, limits, log"},
         {"a: [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]\n",
          "1: nested too deeply: at most 16 levels; put texts with [ or { in quotes"},
     };
@@ -530,7 +530,41 @@ TEST(conf, keys_of_later_versions_are_known_and_refused)
         for (size_t k = 0; k < COUNT(empty); k++)
             check_later(&rows[i], empty[k], true);
     }
-    CHECK_EQ(later, 18);
+    CHECK_EQ(later, 16);
+}
+
+#define MESH_FILES                                                                                 \
+    "ca_file: tls/example.org.pem, cert_file: tls/example.org.pem, key_file: tls/example.org.key"
+
+/* Known and checked already; refused in one place. */
+TEST(conf, a_mesh_is_checked_and_not_in_this_version)
+{
+    static const size_t errors[] = {1, 2, 4, 2, 2, 1, 2};
+    static const struct refusal cases[] = {
+        {MINIMAL "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n",
+         "3: listen.mesh: not in this version; leave it out"},
+        {MINIMAL "mesh: { name: cluster.mesh, " MESH_FILES " }\n",
+         "3: mesh.ca_file: not in this version; leave it out"},
+        {MINIMAL "listen: { mesh: [\"10.0.0.5:5290\"] }\n",
+         "3: mesh.ca_file: a mesh needs the authority that proves the nodes; name its PEM file"},
+        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\nmesh: { " MESH_FILES " }\n",
+         "3: mesh.advertise: [::]:5290 is nowhere that other nodes could dial; say the address and "
+         "port at which they reach listen.mesh"},
+        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\n"
+                 "mesh: { advertise: \"10.0.0.5:0\", " MESH_FILES " }\n",
+         "4: mesh.advertise: 10.0.0.5:0 is nowhere that other nodes could dial; say the address "
+         "and port at which they reach listen.mesh"},
+        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\n"
+                 "mesh: { advertise: \"10.0.0.5:5290\", " MESH_FILES " }\n",
+         "3: listen.mesh: not in this version; leave it out"},
+        {MINIMAL "listen: { mesh: [\"[::]:5269\"] }\n"
+                 "mesh: { advertise: \"10.0.0.5:1\", " MESH_FILES " }\n",
+         "3: listen.mesh: [::]:5269 cannot be had besides [::]:5269 of listen.s2s (default); "
+         "choose another port or leave one out"},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        check_remark(&cases[i], errors[i]);
 }
 
 TEST(conf, every_default_and_example_fits_its_own_row)
@@ -680,6 +714,7 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, is_silent_about_what_is_well), TEST_OF(conf, says_when_a_certificate_ends),
       TEST_OF(conf, reports_everything_wrong_in_order),
       TEST_OF(conf, keys_of_later_versions_are_known_and_refused),
+      TEST_OF(conf, a_mesh_is_checked_and_not_in_this_version),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
       TEST_OF(conf, a_section_has_a_hundred_keys_at_most),
