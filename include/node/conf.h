@@ -73,7 +73,8 @@ struct conf_component {
 
 struct conf {
     atomic_uint refs;
-    struct arena arena; /* owns everything below but secrets and the policy */
+    struct arena arena; /* owns everything below but secrets, the policy, and what is kept */
+    struct conf *kept;  /* whose values the keys have that need a restart; NULL: their own */
     char *file;         /* as it was named */
 
     struct conf_node {
@@ -218,6 +219,10 @@ void conf_unref(struct conf *c);
 /* The effective configuration as YAML, defaults filled in, secrets not shown (their files are);
  * loads again to the same values. */
 void conf_print(const struct conf *c, FILE *out);
+
+/* A reload: keys that need a restart get the values they have in `running` back. For the one that
+ * has loaded `c` and shown it to nobody. */
+void conf_keep_running(struct conf *c, struct conf *running);
 
 /* Calls `fn` for each key whose value differs. `reloadable`: takes effect by SIGHUP; the others
  * (listen, node.name, node.workers, store, limits.memory) need a restart. */

@@ -70,6 +70,8 @@ uint64_t node_started_ms(const struct node *n);
 /* For conf_load_trying. */
 enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
                            size_t size, struct conf_tried *ret_tried) MUST_USE;
+/* Do they show other certificates? */
+bool node_certificates_differ(const struct settings *a, const struct settings *b);
 /* What links need of a configuration: loads certificates and trust store. `own_secret`: 32 random
  * bytes for when no dialback secret is configured. */
 enum err node_settings_make(const struct conf *conf, struct slice own_secret, char *error,

@@ -31,12 +31,30 @@ void conf_unref(struct conf *c)
         return;
     wipe(&c->dialback.secret);
     wipe(&c->dialback.previous_secret);
-    wipe(&c->redis.password);
+    if (!c->kept)
+        wipe(&c->redis.password);
     for (size_t i = 0; i < c->component_count; i++)
         wipe(&c->components[i].secret);
     policy_unref(c->policy);
     arena_fini(&c->arena);
+    conf_unref(c->kept);
     mem_free(c);
+}
+
+void conf_keep_running(struct conf *c, struct conf *running)
+{
+    struct conf_nets proxies = c->listen.proxy_protocol_from;
+
+    wipe(&c->redis.password);
+    c->kept = conf_ref(running->kept ? running->kept : running);
+    c->node.name = running->node.name;
+    c->node.worker_count = running->node.worker_count;
+    c->listen = running->listen;
+    c->listen.proxy_protocol_from = proxies;
+    c->store_kind = running->store_kind;
+    c->redis = running->redis;
+    c->mesh.advertise = running->mesh.advertise;
+    c->limits.memory_bytes = running->limits.memory_bytes;
 }
 
 static void read_and_check(struct conf_reader *r)

@@ -527,7 +527,11 @@ enum err node_reload(struct node *n, struct conf *conf, char *error, size_t erro
 
     if (e)
         return e;
+    fresh->node_name = arena_copy(&fresh->arena, n->settings->node_name);
     conf_diff(n->conf, conf, log_change, n);
+    conf_keep_running(conf, n->conf);
+    if (node_certificates_differ(n->settings, fresh))
+        log_change(n, "tls.certificates", true); /* maybe in files of the same names */
     for (unsigned i = 0; i < workers_count(n->workers); i++)
         settings_ref(fresh);
     workers_each(n->workers, visit_configure, &fresh, sizeof(struct settings *));

@@ -110,6 +110,25 @@ enum err node_settings_make(const struct conf *conf, struct slice own_secret, ch
     return OK;
 }
 
+static bool same_certificate(const struct tls_own_cert *a, const struct tls_own_cert *b)
+{
+    return a->not_after == b->not_after && strcmp(a->names, b->names) == 0 &&
+           strcmp(a->issuer, b->issuer) == 0;
+}
+
+bool node_certificates_differ(const struct settings *a, const struct settings *b)
+{
+    const struct tls_own_cert *x, *y;
+    size_t n = tls_context_certs(a->tls_client, &x);
+
+    if (n != tls_context_certs(b->tls_client, &y))
+        return true;
+    while (n--)
+        if (!same_certificate(&x[n], &y[n]))
+            return true;
+    return false;
+}
+
 enum err node_settings_try(const char *chain, const char *key, const char *trust, char *error,
                            size_t size, struct conf_tried *ret_tried)
 {

@@ -16,9 +16,10 @@ def rule(match, *targets, **more):
 
 
 class Lone(Site):
-    def __init__(self, folder):
+    def __init__(self, folder, first=1):
+        """`first`: number of its first address, where two live at the same time."""
         super().__init__(folder)
-        self.numbers = itertools.count(1)
+        self.numbers = itertools.count(first)
 
     def address(self):
         number = next(self.numbers)

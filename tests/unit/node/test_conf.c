@@ -373,6 +373,31 @@ TEST(conf, says_which_keys_changed_and_which_need_a_restart)
     }
 }
 
+/* Whatever a row says that it needs a restart must be kept, through many reloads. */
+TEST(conf, keeps_what_needs_a_restart)
+{
+    static const char *const text =
+        MINIMAL "node: { name: b, workers: 3 }\nlimits: { memory: 1GiB, idle: 1h }\n"
+             "listen: { s2s: [\"[::1]:1\"], s2s_tls: [\"[::1]:2\"], component: [\"[::1]:3\"], "
+             "component_tls: [\"[::1]:4\"], http: \"\", control: \"\", "
+             "proxy_protocol_from: [10.0.0.0/8] }\n";
+    struct conf *running = parsed(MINIMAL);
+
+    for (int i = 0; i < 3; i++) {
+        struct conf *new = parsed(text);
+        struct changes before = {""}, after = {""};
+
+        conf_diff(running, new, note_change, &before);
+        CHECK(strstr(before.text, "node.name! "));
+        conf_keep_running(new, running);
+        conf_diff(running, new, note_change, &after);
+        CHECK_STR(after.text, i ? "" : "listen.proxy_protocol_from limits.idle ");
+        conf_unref(running);
+        running = new;
+    }
+    conf_unref(running);
+}
+
 static enum err new_secrets(void *arg, const char *path, char *buf, size_t room,
                             struct conf_file *ret_file)
 {
@@ -658,6 +683,7 @@ TESTS(TEST_OF(conf, defaults), TEST_OF(conf, reads_node_listen_tls_dialback_dns)
       TEST_OF(conf, environment_stands_in_values), TEST_OF(conf, environment_is_never_structure),
       TEST_OF(conf, trust_file_of_the_machine_may_be_absent),
       TEST_OF(conf, says_which_keys_changed_and_which_need_a_restart),
+      TEST_OF(conf, keeps_what_needs_a_restart),
       TEST_OF(conf, a_secret_changes_although_its_file_keeps_the_name),
       TEST_OF(conf, ten_thousand_rules_and_components_are_quick),
       TEST_OF(conf, minimal_and_reference_files_load),
