@@ -48,16 +48,21 @@ struct members_options {
 struct members *members_open(const struct members_options *o);
 /* The workers' ends, by index, once all are there; renewals begin. Copied. */
 void members_connect(struct members *m, struct hop *const *view_hops);
+/* The table's connections close, which takes the loop's next turns. Nothing is asked any more. */
+void members_shut(struct members *m);
 /* No view speaks any more. */
 void members_close(struct members *m);
 
 struct hop *members_hop(struct members *m);
 bool members_clustered(const struct members *m);
+/* The worker that has the connection to that node. */
+unsigned members_carrier(const struct members *m, struct slice node);
 bool members_is_self(const struct members *m, struct slice node);
-/* Leaving: pairs are handed over, new ones not taken. */
-void members_drain(struct members *m);
-/* Pairs on offer, or still to be offered. */
-size_t members_offers_left(const struct members *m);
+/* Leaving: pairs are handed over as long as somebody may take them, and new ones not taken.
+ * `ack_ms`: how long a link may take to have everything acknowledged. */
+void members_drain(struct members *m, uint64_t ack_ms);
+/* Pairs that are ours, or on offer. */
+size_t members_pairs_left(const struct members *m);
 /* The last word to the table and the others; `done` when it was heard, or cannot be. */
 void members_leave(struct members *m, void (*done)(void *arg), void *arg);
 
@@ -65,6 +70,7 @@ void members_leave(struct members *m, void (*done)(void *arg), void *arg);
 enum lease_state members_state(const struct members *m);
 struct lease *members_lease(struct members *m);
 struct owners *members_owners(struct members *m);
-struct store *members_store(struct members *m);
+/* Of the table, also when its connections are closed already. */
+const struct store_state *members_store_state(const struct members *m);
 
 #endif

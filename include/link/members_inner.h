@@ -63,6 +63,7 @@ struct members {
     uint64_t call_serial; /* calls of older ones are answered into the void */
     struct list fellows;
     struct asked asked[LEASE_ASK_MAX];
+    uint64_t hand_over_ms; /* draining: for acknowledgements */
     struct list offers;
     struct list takes; /* struct offer: offered to us, `to`: by whom */
     void (*left)(void *arg);

@@ -41,6 +41,7 @@ enum order_kind {
     ORDER_FORGET_NODE, /* node */
     ORDER_NODE_GONE,   /* node: what it has of ours comes back */
     ORDER_SEND,        /* node, frame */
+    ORDER_HAND_OVER,   /* token: ms to wait for acknowledgements */
 };
 
 struct order {

@@ -46,6 +46,10 @@ enum pair_state {
 void pair_granted(struct site *site, struct slice local, struct slice remote,
                   const struct view_grant *grant);
 void pair_give_up(struct site *site, struct slice local, struct slice remote);
+/* This node is leaving and another may take them: every pair of ours falls silent, at a stanza's
+ * border, and when the peer's TCP has acknowledged what was written (or after `ack_ms`, withdrawing
+ * the rest) it is offered. */
+void pairs_hand_over(struct site *site, uint64_t ack_ms);
 
 /* router_ops.pair: created if need be. */
 struct outq *pair_queue(struct site *site, struct slice local, struct slice remote);

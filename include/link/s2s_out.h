@@ -44,8 +44,8 @@ struct s2s_out_handler {
 /* `local`, `remote`: normal form, copied. For a pair, opened ... closed; events come posted.
  * `until_boot_ms`: nothing is written past it (loop/conn). Borrowed. */
 struct s2s_out *s2s_out_open(struct site *site, struct slice local, struct slice remote,
-                             const _Atomic uint64_t *until_boot_ms,
-                             const struct s2s_out_handler *h, void *arg);
+                             const _Atomic uint64_t *until_boot_ms, const struct s2s_out_handler *h,
+                             void *arg);
 /* A connection for one question: is `key` what `remote` made for stream `id`? */
 struct s2s_out *s2s_out_verify(struct site *site, struct slice local, struct slice remote,
                                struct slice id, struct slice key, const struct s2s_out_handler *h,

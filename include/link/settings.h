@@ -25,6 +25,8 @@ struct settings {
     struct tls_context *tls_direct;    /* S2S listener, Direct TLS */
     struct tls_context *tls_client;    /* dialling */
     struct tls_context *tls_component; /* component_tls listener */
+    struct tls_context *tls_mesh;      /* both ways; NULL: no mesh */
+    struct slice mesh_name;            /* may stand in certificates for the node's; empty: none */
     struct policy *policy;
     struct dialback_secrets dialback;
 

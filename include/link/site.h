@@ -78,6 +78,7 @@ struct link_row {
 };
 
 struct pair;
+struct frame_hello;
 struct lanes;
 struct members;
 struct mesh;
@@ -103,7 +104,7 @@ struct site {
     _Atomic uint64_t *next_id;
     struct timer tick;
     uint64_t slow_tick_ms;
-    bool draining;                            /* no new link, no new stanza */
+    bool draining; /* no new link, no new stanza */
     bool bouncing; /* ... and what cannot go at once comes back: nothing is dialled any more */
     struct log_limit stranger_log; /* lines that strangers provoke */
     struct mem_budget *memory;     /* of the process: what is held in queues */
@@ -126,6 +127,10 @@ struct site_options {
 void site_init(struct site *s, const struct site_options *o);
 /* Hops of all workers' lanes, own index included, once all are made. */
 void site_connect(struct site *s, struct hop *const *lane_hops);
+/* The view knows what to say of us to other nodes. */
+void site_open_mesh(struct site *s, const struct frame_hello *hello);
+/* Takes fd; `node`: who the preface says it is. */
+void site_accept_mesh(struct site *s, int fd, const struct addr *peer, struct slice node);
 struct hop *site_lane_hop(struct site *s);
 /* Nothing is under way any more: no links, no pairs, no lanes. What was
  * asked of the desk may be open: nobody waits for it. */

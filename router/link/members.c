@@ -234,9 +234,11 @@ static void on_tick(struct timer *t)
 
 /* --- leaving --- */
 
-void members_drain(struct members *m)
+void members_drain(struct members *m, uint64_t ack_ms)
 {
     lease_drain(&m->lease);
+    m->hand_over_ms = ack_ms;
+    members_offers_tick(m);
     members_after(m);
 }
 
@@ -297,7 +299,7 @@ void members_leave(struct members *m, void (*done)(void *arg), void *arg)
     lease_leave(&m->lease);
     members_after(m);
     timer_start(&m->leave_by, LEAVE_MS);
-    if (store_state(m->store)->open)
+    if (members_store_state(m)->open)
         store_bye(m->store, as, on_bye, m);
     else
         timer_start(&m->leave_by, 0);
@@ -335,16 +337,21 @@ struct owners *members_owners(struct members *m)
     return &m->owners;
 }
 
-struct store *members_store(struct members *m)
+const struct store_state *members_store_state(const struct members *m)
 {
-    return m->store;
+    static const struct store_state closed = {.kind = "closed", .why = "this node has left"};
+
+    return m->store ? store_state(m->store) : &closed;
 }
 
 /* --- life --- */
 
+/* Digests are bytes, not text. */
 static struct slice keep(struct members *m, size_t i, struct slice text)
 {
-    m->hello_texts[i] = mem_strndup(text);
+    m->hello_texts[i] = mem_alloc(text.len + 1);
+    if (text.len)
+        memcpy(m->hello_texts[i], text.ptr, text.len);
     return slice_make(m->hello_texts[i], text.len);
 }
 
@@ -352,6 +359,9 @@ static void take_hello(struct members *m)
 {
     struct frame_hello *h = &m->o.hello;
 
+    h->version_least = FRAME_VERSION_LEAST;
+    h->version_most = FRAME_VERSION_MOST;
+    h->worker_count = (uint16_t)m->o.worker_count;
     h->node = slice_from(m->name);
     h->address = slice_from(m->address);
     h->dialback_digest = keep(m, 0, h->dialback_digest);
@@ -394,14 +404,21 @@ void members_connect(struct members *m, struct hop *const *view_hops)
     timer_start(&m->tick, 0);
 }
 
-void members_close(struct members *m)
+void members_shut(struct members *m)
 {
     timer_stop(&m->tick);
     timer_stop(&m->leave_by);
     mem_free(m->views);
     m->views = NULL;
+    if (m->store)
+        store_free(m->store);
+    m->store = NULL;
+}
+
+void members_close(struct members *m)
+{
+    members_shut(m);
     hop_close(m->hop);
-    store_free(m->store);
     members_handover_fini(m);
     members_mesh_fini(m);
     owners_fini(&m->owners);

@@ -112,13 +112,32 @@ void members_offer(struct members *m, struct slice key)
     offer_next(m, o);
 }
 
-size_t members_offers_left(const struct members *m)
+size_t members_pairs_left(const struct members *m)
 {
-    size_t n = 0;
+    return m->owners.counts[OWNER_OURS] + m->owners.counts[OWNER_PROVISIONAL] +
+           m->owners.counts[OWNER_OFFERED];
+}
 
-    for (const struct list *l = m->offers.next; l != &m->offers; l = l->next)
-        n++;
-    return n;
+static bool anyone_takes(const struct members *m)
+{
+    for (const struct list *l = m->fellows.next; l != &m->fellows; l = l->next) {
+        const struct fellow *f = LIST_ENTRY(l, const struct fellow, node);
+
+        if (f->up && f->listed && !owners_drains(&m->owners, slice_from(f->name)))
+            return true;
+    }
+    return false;
+}
+
+static void tell_workers(struct members *m)
+{
+    struct order *o;
+
+    if (!m->views || !m->lease.draining || !anyone_takes(m) || !members_pairs_left(m))
+        return;
+    o = order_new(ORDER_HAND_OVER, slice_none(), slice_none());
+    o->token = m->hand_over_ms;
+    members_order_all(m, o);
 }
 
 void members_offers_tick(struct members *m)
@@ -130,6 +149,7 @@ void members_offers_tick(struct members *m)
         if (members_now(m) >= o->answer_by_ms)
             offer_next(m, o);
     }
+    tell_workers(m);
 }
 
 static void hear_taken(struct members *m, struct slice node, struct slice key, uint64_t token)

@@ -1,7 +1,7 @@
 /* The other nodes: to whom there is a connection, what is said on it, and what is heard. */
 #include "link/members_inner.h"
 
-static unsigned carrier_of(const struct members *m, struct slice node)
+unsigned members_carrier(const struct members *m, struct slice node)
 {
     return m->o.worker_count == 1 ? 0
                                   : (unsigned)(siphash(m->o.route_seed, node) % m->o.worker_count);
@@ -12,7 +12,7 @@ void members_send(struct members *m, struct slice node, const struct frame *f)
     struct order *o = order_new(ORDER_SEND, slice_none(), node);
 
     o->frame = frame_pack(f);
-    members_order(m, carrier_of(m, node), o);
+    members_order(m, members_carrier(m, node), o);
 }
 
 void members_say_hello(struct members *m)
@@ -85,7 +85,7 @@ static void want_connection(struct members *m, struct fellow *f, const char *add
     f->address = mem_strdup(address);
     o = order_new(ORDER_WANT_NODE, slice_none(), slice_from(f->name));
     o->addr = at;
-    members_order(m, carrier_of(m, slice_from(f->name)), o);
+    members_order(m, members_carrier(m, slice_from(f->name)), o);
 }
 
 static void meet(struct members *m, const struct lease_peer *p)
@@ -121,7 +121,7 @@ static void part(struct members *m, struct fellow *f)
     f->listed = 0;
     if (f->up)
         return;
-    members_order(m, carrier_of(m, slice_from(f->name)),
+    members_order(m, members_carrier(m, slice_from(f->name)),
                   order_new(ORDER_FORGET_NODE, slice_none(), slice_from(f->name)));
     fellow_free(f);
 }
@@ -329,8 +329,6 @@ static void hear_up(struct members *m, struct fellow *f, const struct frame_hell
     f->incarnation = h->incarnation;
     f->differs = differs(m, h);
     lease_heard(&m->lease, id_of(f), members_now(m));
-    LOG(members_log(m), LOG_INFO, "mesh.up", LOG_TEXT("node", f->name),
-        LOG_INT("incarnation", f->incarnation));
     if (f->differs)
         LOG(members_log(m), LOG_WARN, "mesh.config_differs", LOG_TEXT("node", f->name),
             LOG_TEXT("remedy", "dialback secrets, components and peers rules must be the same on "

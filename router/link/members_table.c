@@ -139,7 +139,7 @@ void members_renew(struct members *m)
     struct store_renew r;
     struct renewal *w;
 
-    if (!store_state(m->store)->open || m->lease.leaving)
+    if (!members_store_state(m)->open || m->lease.leaving)
         return;
     lease_renew(&m->lease, members_now(m), &l);
     lease_walk_brought(&m->lease, bring, &b);

@@ -101,6 +101,8 @@ static void on_acked(void *arg, uint64_t mark)
     struct pair *p = arg;
 
     outq_acked(&p->q, mark, now(p));
+    if (p->state == PAIR_HANDING && !p->q.unacked_count)
+        s2s_out_close(p->out, FAULT_NONE);
 }
 
 static bool transient(enum bounce why)
@@ -219,6 +221,14 @@ static bool failed(const struct pair *p, bool was_open, enum bounce why)
     return why != BOUNCE_MAX;
 }
 
+/* Not ours from here on; what waits follows it when it is known to whom. */
+static void offer(struct pair *p)
+{
+    p->granted = false;
+    memset(&p->grant, 0, sizeof(p->grant));
+    view_offer(p->site->view, p->local, p->remote);
+}
+
 static void on_closed(void *arg, enum bounce why, const char *detail)
 {
     struct pair *p = arg;
@@ -229,7 +239,9 @@ static void on_closed(void *arg, enum bounce why, const char *detail)
     lane_port_changed(&p->q);
     memset(&p->verdict, 0, sizeof(p->verdict));
     end_trial(p);
-    if (failed(p, was_open, why))
+    if (p->state == PAIR_HANDING)
+        offer(p);
+    else if (failed(p, was_open, why))
         attempt_failed(p, why == BOUNCE_MAX ? BOUNCE_LINK_LOST : why, detail);
     else if (outq_count(&p->q))
         redial(p);
@@ -335,7 +347,12 @@ static void begin(struct pair *p)
 
 static void on_wait(struct timer *t)
 {
-    begin(LIST_ENTRY(t, struct pair, wait));
+    struct pair *p = LIST_ENTRY(t, struct pair, wait);
+
+    if (p->state == PAIR_HANDING)
+        s2s_out_abort(p->out);
+    else
+        begin(p);
 }
 
 static void run_work(struct task *t)
@@ -395,7 +412,7 @@ void pair_granted(struct site *site, struct slice local, struct slice remote,
     p->grant = *grant;
     if (p->out)
         s2s_out_set_until(p->out, grant->until_boot_ms);
-    if (p->state == PAIR_CLAIMING)
+    if (p->state == PAIR_CLAIMING || (p->state == PAIR_HANDING && !p->out))
         begin(p);
 }
 
@@ -427,6 +444,42 @@ void pair_give_up(struct site *site, struct slice local, struct slice remote)
         enter(p, PAIR_IDLE);
     }
     outq_flush(&p->q, true, FATE_RETURNED, BOUNCE_MAX, slice_none());
+}
+
+static void fall_silent(struct pair *p, uint64_t ack_ms)
+{
+    bool was_open = p->state == PAIR_OPEN;
+
+    close_queue(p);
+    enter(p, PAIR_HANDING);
+    if (was_open && p->q.unacked_count)
+        timer_start(&p->wait, ack_ms);
+    else
+        s2s_out_close(p->out, FAULT_NONE);
+}
+
+static void hand_over(struct pair *p, uint64_t ack_ms)
+{
+    if (!p->granted || p->state == PAIR_HANDING)
+        return;
+    if (p->state == PAIR_ENDING) {
+        enter(p, PAIR_HANDING);
+    } else if (p->out) {
+        fall_silent(p, ack_ms);
+    } else {
+        timer_stop(&p->wait);
+        enter(p, PAIR_HANDING);
+        offer(p);
+    }
+}
+
+void pairs_hand_over(struct site *site, uint64_t ack_ms)
+{
+    size_t pos = 0;
+    struct pair *p;
+
+    while ((p = map_next(&site->pairs, &pos)))
+        hand_over(p, ack_ms);
 }
 
 /* --- life --- */
@@ -559,7 +612,7 @@ static void tick(struct pair *p)
             close_link(p, FAULT_NONE);
         return;
     }
-    if (outq_count(&p->q) || p->out || p->state == PAIR_CLAIMING)
+    if (outq_count(&p->q) || p->out || p->state == PAIR_CLAIMING || p->state == PAIR_HANDING)
         return;
     if (now(p) - p->since_ms >= PAIR_FORGET_MS && backoff_over(&p->backoff, now(p)))
         pair_free(p);

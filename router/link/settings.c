@@ -23,6 +23,7 @@ void settings_unref(struct settings *s)
     tls_context_unref(s->tls_direct);
     tls_context_unref(s->tls_client);
     tls_context_unref(s->tls_component);
+    tls_context_unref(s->tls_mesh);
     policy_unref(s->policy);
     explicit_bzero(&s->dialback, sizeof(s->dialback));
     arena_fini(&s->arena);

@@ -253,6 +253,8 @@ void site_configure(struct site *s, struct settings *settings)
         s2s_in_configure(LIST_ENTRY(node, struct link, node));
     components_configure(s);
     pairs_configure(s);
+    if (s->mesh)
+        mesh_configure(s->mesh, settings->tls_mesh, settings->mesh_name);
 }
 
 /* --- drain --- */
@@ -329,10 +331,18 @@ static void give_up(struct site *s)
     lanes_give_up(s->lanes);
 }
 
+/* The mesh goes last: fates and the last words of the steward travel on it. */
+static void shut_mesh(struct site *s)
+{
+    if (s->mesh && !s->link_count && !map_count(&s->pairs) && lanes_idle(s->lanes))
+        mesh_shut(s->mesh);
+}
+
 void site_shutdown(struct site *s)
 {
     give_up(s);
     each_link(s, shut_down);
+    shut_mesh(s);
 }
 
 void site_abort(struct site *s)
@@ -340,6 +350,8 @@ void site_abort(struct site *s)
     lanes_bounce(s->lanes, true, BOUNCE_DRAIN);
     give_up(s);
     each_link(s, abort_link);
+    if (s->mesh)
+        mesh_shut(s->mesh);
 }
 
 /* --- router --- */
@@ -440,6 +452,30 @@ void site_connect(struct site *s, struct hop *const *lane_hops)
     lanes_connect(s->lanes, lane_hops, s->router.worker_count);
 }
 
+void site_open_mesh(struct site *s, const struct frame_hello *hello)
+{
+    struct mesh_options o = {
+        .loop = s->loop,
+        .lanes = s->lanes,
+        .tls = s->settings->tls_mesh,
+        .mesh_name = s->settings->mesh_name,
+        .events = &view_mesh_events,
+        .arg = s->view,
+        .hello = *hello,
+    };
+
+    if (!s->mesh && s->settings->tls_mesh)
+        s->mesh = mesh_open(&o);
+}
+
+void site_accept_mesh(struct site *s, int fd, const struct addr *peer, struct slice node)
+{
+    if (s->mesh)
+        mesh_accept(s->mesh, fd, peer, node);
+    else
+        listener_drop(fd, true);
+}
+
 struct hop *site_lane_hop(struct site *s)
 {
     return lanes_hop(s->lanes);
@@ -448,13 +484,15 @@ struct hop *site_lane_hop(struct site *s)
 bool site_quiet(const struct site *s)
 {
     return s->link_count == 0 && map_count(&s->pairs) == 0 && lanes_idle(s->lanes) &&
-           !router_holds(&s->router);
+           (!s->mesh || mesh_idle(s->mesh)) && !router_holds(&s->router);
 }
 
 void site_fini(struct site *s)
 {
     timer_stop(&s->tick);
     router_fini(&s->router);
+    if (s->mesh)
+        mesh_close(s->mesh);
     lanes_close(s->lanes);
     view_close(s->view);
     seat_close(s->seat);

@@ -255,10 +255,12 @@ static void hear_released(struct view *v, const struct order *o)
 
 static void hear_hello(struct view *v, struct order *o)
 {
-    bytes_unref(v->hello);
+    if (v->hello)
+        bytes_unref(v->hello);
     arena_reset(&v->hello_arena);
     v->hello = bytes_ref(o->frame);
     frame_unpack(v->hello, &v->hello_arena, &v->hello_frame);
+    site_open_mesh(v->site, &v->hello_frame.hello);
 }
 
 static void send_frame(struct view *v, const struct order *o)
@@ -313,6 +315,9 @@ void view_hear_order(struct hop_msg *m, void *arg)
     case ORDER_NODE_GONE:
         lanes_node_gone(v->site->lanes, slice_from(o->node));
         break;
+    case ORDER_HAND_OVER:
+        pairs_hand_over(v->site, o->token);
+        break;
     case ORDER_WANT_NODE:
     case ORDER_FORGET_NODE:
     case ORDER_SEND:
@@ -333,11 +338,8 @@ static void on_up(void *arg, const struct frame_hello *hello)
 
 static void on_down(void *arg, struct slice node, const char *reason)
 {
-    struct view *v = arg;
-
-    LOG(site_log(v->site), LOG_INFO, "mesh.down", LOG_SLICE("node", node),
-        LOG_TEXT("reason", reason));
-    say(v, WORD_DOWN, node, NULL);
+    (void)reason; /* the mesh has logged it */
+    say(arg, WORD_DOWN, node, NULL);
 }
 
 static void on_frame(void *arg, struct slice node, const struct frame *f)
@@ -400,7 +402,8 @@ void view_close(struct view *v)
     while ((w = map_next(&v->pairs, &pos)))
         forget(v, w);
     map_fini(&v->pairs);
-    bytes_unref(v->hello);
+    if (v->hello)
+        bytes_unref(v->hello);
     arena_fini(&v->hello_arena);
     mem_free(v);
 }

@@ -143,7 +143,7 @@ static json_t *store(struct api *a)
 {
     json_t *o = json_object();
     struct members *m = node_members(a->node);
-    const struct store_state *s = store_state(members_store(m));
+    const struct store_state *s = members_store_state(m);
 
     json_put_text(o, "kind", s->kind);
     json_put_flag(o, "up", s->up);

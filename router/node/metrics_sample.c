@@ -231,7 +231,7 @@ void metrics_sample(struct node *n, struct metrics_part *const *parts, unsigned 
     ret_metrics->held_count = workers_held_count(node_workers(n));
     ret_metrics->up_ms = loop_now_ms(l) - node_started_ms(n);
     ret_metrics->state = node_state_word(n);
-    ret_metrics->store_up = store_state(members_store(node_members(n)))->up;
+    ret_metrics->store_up = members_store_state(node_members(n))->up;
     ret_metrics->resident_bytes = process_resident_bytes();
     ret_metrics->held_bytes = mem_used(node_memory(n));
     ret_metrics->descriptor_count = process_descriptor_count();

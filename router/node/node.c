@@ -11,7 +11,10 @@
  */
 #include "node/node.h"
 
-#include "link/members.h"
+#include "node_news.h"
+
+#include "node/cluster.h"
+#include "node/doorstep.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -20,7 +23,9 @@
 /* Closing links, and bringing back what hung in them before, may take this long each when the
  * drain time is used up. */
 #define STOP_LEAST_MS 1000
-#define WORKERS_MAX   64
+/* The table's connections close meanwhile. */
+#define STOP_END_MS 10
+#define WORKERS_MAX 64
 
 enum drain_phase { DRAIN_ACCEPT, DRAIN_FLUSH, DRAIN_BOUNCE, DRAIN_CUT, DRAIN_CLOSE };
 
@@ -32,17 +37,21 @@ struct node {
     struct settings *settings;
     struct desk *desk;
     struct members *members;
+    struct tls_context *redis_tls; /* or NULL */
     uint64_t route_seed[2];
     struct workers *workers;
     struct door *door;
+    struct doorstep *doorstep;
     struct mem_budget memory;
     unsigned char own_secret[32];
     uint64_t started_ms;
     enum drain_phase phase;
     bool phase_begun; /* by every worker */
+    uint64_t close_ms;
     uint64_t drain_since_ms;
     uint64_t phase_since_ms;
     struct timer drain_timer;
+    struct timer end_timer;
     char error[512];
 };
 
@@ -134,15 +143,19 @@ static struct store *open_store(void *arg, const struct store_events *events, vo
 {
     struct node *n = arg;
 
-    return store_memory_new(n->o.loop, n->conf->node.name, events, events_arg);
+    return cluster_store(n->o.loop, n->conf, desk_resolver(n->desk), n->redis_tls, events,
+                         events_arg);
 }
 
 static void open_members(struct node *n)
 {
+    char address[ADDR_TEXT_MAX];
+    struct cluster_digests d;
     struct members_options o = {
         .loop = n->o.loop,
         .node = slice_from(n->conf->node.name),
-        .address = slice_from(""),
+        .address = slice_from(cluster_address(n->conf, address)),
+        .stop = n->conf->redis.outage == CONF_OUTAGE_STOP,
         .worker_count = worker_count(n->conf),
         .route_seed = n->route_seed,
         .open_store = open_store,
@@ -150,6 +163,11 @@ static void open_members(struct node *n)
         .arg = n,
     };
 
+    cluster_digest(n->conf, &d);
+    o.hello.dialback_digest = slice_make(d.dialback, sizeof(d.dialback));
+    o.hello.components_digest = slice_make(d.components, sizeof(d.components));
+    o.hello.peers_digest = slice_make(d.peers, sizeof(d.peers));
+    random_fill(loop_random(n->o.loop), &o.hello.process, sizeof(o.hello.process));
     n->members = members_open(&o);
 }
 
@@ -162,97 +180,33 @@ static void connect_members(struct node *n)
     members_connect(n->members, views);
 }
 
-/* --- the store's news, for every worker --- */
-
-struct news {
-    uint64_t id;
-    unsigned worker;
-    size_t len;
-    char text[DOMAIN_BYTES_MAX + 1];
-};
-
-static struct news news_of(struct slice text, uint64_t id, unsigned worker)
-{
-    struct news n = {.id = id, .worker = worker, .len = text.len};
-
-    assert(text.len <= DOMAIN_BYTES_MAX);
-    if (text.len)
-        memcpy(n.text, text.ptr, text.len);
-    return n;
-}
-
-static void visit_joined(struct site *s, const void *arg)
-{
-    const struct news *n = arg;
-
-    site_joined(s, slice_make(n->text, n->len), n->id, n->worker);
-}
-
-static void visit_left(struct site *s, const void *arg)
-{
-    site_left(s, ((const struct news *)arg)->id);
-}
-
-static void visit_replaced(struct site *s, const void *arg)
-{
-    site_replaced(s, ((const struct news *)arg)->id);
-}
-
-static void visit_alive(struct site *s, const void *arg)
-{
-    const struct news *n = arg;
-
-    site_peer_alive(s, slice_make(n->text, n->len));
-}
-
-static void on_joined(void *arg, struct slice pattern, uint64_t id, unsigned worker)
-{
-    struct node *n = arg;
-    struct news news = news_of(pattern, id, worker);
-
-    workers_each(n->workers, visit_joined, &news, sizeof(news));
-}
-
-static void on_left(void *arg, uint64_t id)
-{
-    struct node *n = arg;
-    struct news news = news_of(slice_none(), id, 0);
-
-    workers_each(n->workers, visit_left, &news, sizeof(news));
-}
-
-static void on_replaced(void *arg, uint64_t id, unsigned worker)
-{
-    struct node *n = arg;
-    struct news news = news_of(slice_none(), id, 0);
-
-    workers_one(n->workers, worker, visit_replaced, &news, sizeof(news));
-}
-
-static void on_alive(void *arg, struct slice remote)
-{
-    struct node *n = arg;
-    struct news news = news_of(remote, 0, 0);
-
-    workers_each(n->workers, visit_alive, &news, sizeof(news));
-}
-
-static void on_settle(void *arg, const struct addr *peer)
-{
-    door_settle(((struct node *)arg)->door, peer);
-}
-
-static const struct desk_events desk_events = {
-    .instances = {on_joined, on_left, on_replaced},
-    .peer_alive = on_alive,
-    .settle_address = on_settle,
-};
-
 /* --- listening --- */
 
 static void hand_over(void *arg, int fd, const struct addr *peer, enum site_port port)
 {
     workers_accept(((struct node *)arg)->workers, fd, peer, port);
+}
+
+struct mesh_arrival {
+    int fd;
+    struct addr peer;
+    char node[FRAME_NAME_MAX + 1];
+};
+
+static void visit_accept_mesh(struct site *s, const void *arg)
+{
+    const struct mesh_arrival *a = arg;
+
+    site_accept_mesh(s, a->fd, &a->peer, slice_from(a->node));
+}
+
+static void hand_over_mesh(void *arg, int fd, const struct addr *peer, struct slice node)
+{
+    struct node *n = arg;
+    struct mesh_arrival a = {.fd = fd, .peer = *peer};
+
+    slice_to_cstr(node, a.node, sizeof(a.node));
+    workers_one(n->workers, members_carrier(n->members, node), visit_accept_mesh, &a, sizeof(a));
 }
 
 static bool given_at(const struct node *n, size_t i, struct addr *ret_at)
@@ -310,20 +264,35 @@ static const char *remedy(enum err e)
     }
 }
 
-static bool listen_at(struct node *n, const char *key, const struct conf_addrs *at,
-                      enum site_port port)
+static bool listens(struct node *n, const char *key, const struct addr *at, enum err e)
 {
     char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < at->count; i++) {
-        enum err e = door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port);
-
-        if (!e)
-            continue;
+    if (e)
         snprintf(n->error, sizeof(n->error), "listen.%s: cannot listen on %s: %s; %s", key,
-                 addr_format(&at->list[i], text), err_text(e), remedy(e));
-        return false;
-    }
+                 addr_format(at, text), err_text(e), remedy(e));
+    return !e;
+}
+
+static bool listen_at(struct node *n, const char *key, const struct conf_addrs *at,
+                      enum site_port port)
+{
+    for (size_t i = 0; i < at->count; i++)
+        if (!listens(n, key, &at->list[i],
+                     door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port)))
+            return false;
+    return true;
+}
+
+/* Holding the port proves that a process of the same name before us is gone. */
+static bool listen_mesh(struct node *n)
+{
+    const struct conf_addrs *at = &n->conf->listen.mesh;
+
+    for (size_t i = 0; members_clustered(n->members) && i < at->count; i++)
+        if (!listens(n, "mesh", &at->list[i],
+                     doorstep_listen(n->doorstep, &at->list[i], node_take_given(n, &at->list[i]))))
+            return false;
     return true;
 }
 
@@ -334,7 +303,14 @@ static bool listen_all(struct node *n)
     return listen_at(n, "s2s", &l->s2s, SITE_S2S) &&
            listen_at(n, "s2s_tls", &l->s2s_tls, SITE_S2S_TLS) &&
            listen_at(n, "component", &l->component, SITE_COMPONENT) &&
-           listen_at(n, "component_tls", &l->component_tls, SITE_COMPONENT_TLS);
+           listen_at(n, "component_tls", &l->component_tls, SITE_COMPONENT_TLS) && listen_mesh(n);
+}
+
+static void on_ended(struct timer *t)
+{
+    struct node *n = LIST_ENTRY(t, struct node, end_timer);
+
+    n->o.ended(n->o.arg, n->error[0] ? n->error : NULL);
 }
 
 static void on_stopped(void *arg)
@@ -342,7 +318,8 @@ static void on_stopped(void *arg)
     struct node *n = arg;
 
     enter(n, NODE_STOPPED);
-    n->o.ended(n->o.arg, n->error[0] ? n->error : NULL);
+    members_shut(n->members);
+    timer_start(&n->end_timer, STOP_END_MS);
 }
 
 static void on_workers_ready(void *arg)
@@ -354,6 +331,7 @@ static void on_workers_ready(void *arg)
     if (!listen_all(n)) {
         LOG(node_log(n), LOG_ERROR, "node.start_failed", LOG_TEXT("error", n->error));
         door_shut(n->door);
+        doorstep_shut(n->doorstep);
         workers_stop(n->workers, STOP_LEAST_MS, on_stopped, n);
         return;
     }
@@ -413,12 +391,24 @@ static void begin_phase(struct node *n, enum drain_phase phase, workers_part_fn 
     tell_workers(n, part);
 }
 
+static void on_bye(void *arg)
+{
+    struct node *n = arg;
+
+    workers_stop(n->workers, n->close_ms, on_stopped, n);
+}
+
+/* The table and the other nodes hear of it first: from then on nothing is ours. */
 static void begin_close(struct node *n, uint64_t most_ms)
 {
     n->phase = DRAIN_CLOSE;
+    n->close_ms = most_ms;
     timer_stop(&n->drain_timer);
     door_shut(n->door);
-    workers_stop(n->workers, most_ms, on_stopped, n);
+    if (members_clustered(n->members))
+        members_leave(n->members, on_bye, n);
+    else
+        on_bye(n);
 }
 
 /* Nothing waits for anything any more. */
@@ -486,6 +476,7 @@ void node_drain(struct node *n)
     if (n->state == NODE_STOPPED)
         return;
     enter(n, NODE_DRAINING);
+    members_drain(n->members, n->conf->node.drain_ms / 4);
     n->phase = DRAIN_ACCEPT;
     n->drain_since_ms = loop_now_ms(n->o.loop);
     timer_start(&n->drain_timer, 0);
@@ -585,8 +576,11 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
         memcpy(n->given_fds, o->given_fds, o->given_fd_count * sizeof(*n->given_fds));
     random_fill(loop_random(o->loop), n->own_secret, sizeof(n->own_secret));
     e = node_settings_make(o->conf, own_secret(n), error, error_size, &n->settings);
+    if (!e)
+        e = cluster_redis_tls(o->conf, error, error_size, &n->redis_tls);
     if (e) {
         mem_free(n->given_fds);
+        settings_unref(n->settings);
         mem_free(n);
         return e;
     }
@@ -594,9 +588,11 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
     n->started_ms = loop_now_ms(o->loop);
     n->memory.limit_bytes = conf_memory_limit(o->conf);
     timer_init(&n->drain_timer, o->loop, on_drain);
+    timer_init(&n->end_timer, o->loop, on_ended);
     apply_level(n);
-    n->desk = desk_open(o->loop, &o->conf->dns, &desk_events, n);
+    n->desk = desk_open(o->loop, &o->conf->dns, &node_desk_events, n);
     n->door = door_new(&d);
+    n->doorstep = doorstep_new(o->loop, hand_over_mesh, n);
     random_fill(loop_random(o->loop), n->route_seed, sizeof(n->route_seed));
     open_members(n);
     start_workers(n);
@@ -607,8 +603,11 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
 void node_free(struct node *n)
 {
     timer_stop(&n->drain_timer);
+    timer_stop(&n->end_timer);
     workers_free(n->workers);
     members_close(n->members);
+    tls_context_unref(n->redis_tls);
+    doorstep_free(n->doorstep);
     door_free(n->door);
     desk_close(n->desk);
     settings_unref(n->settings);

@@ -1,4 +1,5 @@
 /* router/node/node_settings.c - from the configuration to what links know of it. */
+#include "node/cluster.h"
 #include "node/node.h"
 
 #include <time.h>
@@ -101,7 +102,10 @@ enum err node_settings_make(const struct conf *conf, struct slice own_secret, ch
                          conf->dialback.previous_secret.text);
     copy_components(conf, s);
     copy_numbers(conf, s);
+    s->mesh_name = arena_copy(&s->arena, slice_from(conf->mesh.name));
     e = make_contexts(conf, error, error_size, s);
+    if (!e)
+        e = cluster_mesh_tls(conf, error, error_size, &s->tls_mesh);
     if (e) {
         settings_unref(s);
         return e;

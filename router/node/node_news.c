@@ -1,0 +1,82 @@
+/* What the steward's desk tells a node goes on to its workers; `arg` is the node. */
+#include "node_news.h"
+
+struct news {
+    uint64_t id;
+    unsigned worker;
+    size_t len;
+    char text[DOMAIN_BYTES_MAX + 1];
+};
+
+static struct news news_of(struct slice text, uint64_t id, unsigned worker)
+{
+    struct news n = {.id = id, .worker = worker, .len = text.len};
+
+    assert(text.len <= DOMAIN_BYTES_MAX);
+    if (text.len)
+        memcpy(n.text, text.ptr, text.len);
+    return n;
+}
+
+static void visit_joined(struct site *s, const void *arg)
+{
+    const struct news *n = arg;
+
+    site_joined(s, slice_make(n->text, n->len), n->id, n->worker);
+}
+
+static void visit_left(struct site *s, const void *arg)
+{
+    site_left(s, ((const struct news *)arg)->id);
+}
+
+static void visit_replaced(struct site *s, const void *arg)
+{
+    site_replaced(s, ((const struct news *)arg)->id);
+}
+
+static void visit_alive(struct site *s, const void *arg)
+{
+    const struct news *n = arg;
+
+    site_peer_alive(s, slice_make(n->text, n->len));
+}
+
+static void on_joined(void *arg, struct slice pattern, uint64_t id, unsigned worker)
+{
+    struct news news = news_of(pattern, id, worker);
+
+    workers_each(node_workers(arg), visit_joined, &news, sizeof(news));
+}
+
+static void on_left(void *arg, uint64_t id)
+{
+    struct news news = news_of(slice_none(), id, 0);
+
+    workers_each(node_workers(arg), visit_left, &news, sizeof(news));
+}
+
+static void on_replaced(void *arg, uint64_t id, unsigned worker)
+{
+    struct news news = news_of(slice_none(), id, 0);
+
+    workers_one(node_workers(arg), worker, visit_replaced, &news, sizeof(news));
+}
+
+static void on_alive(void *arg, struct slice remote)
+{
+    struct news news = news_of(remote, 0, 0);
+
+    workers_each(node_workers(arg), visit_alive, &news, sizeof(news));
+}
+
+static void on_settle(void *arg, const struct addr *peer)
+{
+    door_settle(node_door(arg), peer);
+}
+
+const struct desk_events node_desk_events = {
+    .instances = {on_joined, on_left, on_replaced},
+    .peer_alive = on_alive,
+    .settle_address = on_settle,
+};

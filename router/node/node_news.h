@@ -1,0 +1,9 @@
+/* router/node/node_news.h - between node.c and node_news.c. */
+#ifndef NODE_NODE_NEWS_H
+#define NODE_NODE_NEWS_H
+
+#include "node/node.h"
+
+extern const struct desk_events node_desk_events;
+
+#endif
