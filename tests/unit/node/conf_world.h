@@ -126,12 +126,15 @@ static inline struct conf *parsed(const char *text)
     return c;
 }
 
-static inline double seconds(void)
+static inline char *printed(const struct conf *c)
 {
-    struct timespec t;
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    conf_print(c, out);
+    fclose(out);
+    return text;
 }
 
 #endif

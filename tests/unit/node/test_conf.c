@@ -5,17 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char *printed(const struct conf *c)
-{
-    char *text;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-
-    conf_print(c, out);
-    fclose(out);
-    return text;
-}
-
 static void check_addrs(const struct conf_addrs *addrs, const char *want)
 {
     char text[256] = "", one[ADDR_TEXT_MAX];
@@ -378,9 +367,9 @@ TEST(conf, keeps_what_needs_a_restart)
 {
     static const char *const text =
         MINIMAL "node: { name: b, workers: 3 }\nlimits: { memory: 1GiB, idle: 1h }\n"
-             "listen: { s2s: [\"[::1]:1\"], s2s_tls: [\"[::1]:2\"], component: [\"[::1]:3\"], "
-             "component_tls: [\"[::1]:4\"], http: \"\", control: \"\", "
-             "proxy_protocol_from: [10.0.0.0/8] }\n";
+                "listen: { s2s: [\"[::1]:1\"], s2s_tls: [\"[::1]:2\"], component: [\"[::1]:3\"], "
+                "component_tls: [\"[::1]:4\"], http: \"\", control: \"\", "
+                "proxy_protocol_from: [10.0.0.0/8] }\n";
     struct conf *running = parsed(MINIMAL);
 
     for (int i = 0; i < 3; i++) {
@@ -422,37 +411,6 @@ TEST(conf, a_secret_changes_although_its_file_keeps_the_name)
     CHECK_STR(changes.text, "dialback.secret_file components ");
     conf_unref(old);
     conf_unref(new);
-}
-
-TEST(conf, ten_thousand_rules_and_components_are_quick)
-{
-    enum { N = 10000 };
-    char *text, *again;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    double start = seconds();
-    struct conf *c, *d;
-
-    fputs(CERT "components:\n", out);
-    for (int i = 0; i < N; i++)
-        fprintf(out, "  - { domain: c%d.example.org, secret_file: rooms.secret }\n", i);
-    fputs("peers:\n", out);
-    for (int i = 0; i < N; i++)
-        fprintf(out, "  - { match: \"%sp%d.example\", local: c%d.example.org, auth: [pkix] }\n",
-                i % 2 ? "*." : "", i, i);
-    fclose(out);
-    c = parsed(text);
-    printf("%d rules and %d components: %.0f ms\n", N, N, (seconds() - start) * 1000);
-    CHECK(seconds() - start < 10);
-    CHECK_EQ(policy_count(c->policy), N + 1);
-    again = printed(c);
-    d = parsed(again);
-    CHECK_EQ(policy_count(d->policy), N + 1);
-    CHECK_EQ(d->component_count, N);
-    free(text);
-    free(again);
-    conf_unref(c);
-    conf_unref(d);
 }
 
 /* ---- real files ---- */
@@ -685,7 +643,6 @@ TESTS(TEST_OF(conf, defaults), TEST_OF(conf, reads_node_listen_tls_dialback_dns)
       TEST_OF(conf, says_which_keys_changed_and_which_need_a_restart),
       TEST_OF(conf, keeps_what_needs_a_restart),
       TEST_OF(conf, a_secret_changes_although_its_file_keeps_the_name),
-      TEST_OF(conf, ten_thousand_rules_and_components_are_quick),
       TEST_OF(conf, minimal_and_reference_files_load),
       TEST_OF(conf, reference_file_shows_the_defaults),
       TEST_OF(conf, file_itself_may_be_missing_or_odd),

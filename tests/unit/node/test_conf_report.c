@@ -617,17 +617,6 @@ TEST(conf, environment_cannot_grow_without_bound)
     free(said);
 }
 
-static char *repeated(const char *head, const char *piece, size_t times)
-{
-    size_t at = strlen(head), step = strlen(piece);
-    char *text = malloc(at + step * times + 1);
-
-    strcpy(text, head);
-    for (size_t i = 0; i < times; i++, at += step)
-        memcpy(text + at, piece, step + 1);
-    return text;
-}
-
 TEST(conf, a_section_has_a_hundred_keys_at_most)
 {
     char text[2000] = "log: {", *said;
@@ -669,41 +658,6 @@ TEST(conf, a_secret_has_4096_bytes_at_most)
 }
 
 /* Texts that would be large or slow if something in us grew faster than they. */
-TEST(conf, costs_no_more_than_reading)
-{
-    static const struct {
-        const char *head, *piece;
-        size_t times;
-        const char *said;
-    } cases[] = {
-        {"a: ", "[", 100000, "nested too deeply"},
-        {"a: [", "x, ", 1100000, "too many values"},
-        {"", "a: b\n", 100000, " more\n"},
-        {"log: { ", "? ", 200000, "not YAML"},
-        {"peers: [ ", "{ x: y }, ", 50000, "not YAML"},
-        {"peers:\n", "- { match: y }\n", 50000, " more\n"}, /* each hides the next */
-        {"a: \"", "x", 15000000, "not YAML"},
-        {"", "#\n", 9000000, "too large: at most 16MiB; shorten it"},
-    };
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        char *text = repeated(cases[i].head, cases[i].piece, cases[i].times), *said;
-        struct conf_source source = world_source(text);
-        double start = seconds();
-        struct conf *c;
-        size_t errors;
-
-        said = parse_said(&source, &errors, &c);
-        printf("case %zu: %.0f ms\n", i, (seconds() - start) * 1000);
-        CHECK_MSG(strstr(said, cases[i].said), "case %zu: %.500s", i, said);
-        CHECK(seconds() - start < 20);
-        CHECK(strlen(said) < 1000000);
-        free(said);
-        free(text);
-        conf_unref(c);
-    }
-}
-
 TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, refuses_unknown_and_repeated_keys),
       TEST_OF(conf, refuses_addresses_that_cannot_be_had),
@@ -718,4 +672,4 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
       TEST_OF(conf, a_section_has_a_hundred_keys_at_most),
-      TEST_OF(conf, a_secret_has_4096_bytes_at_most), TEST_OF(conf, costs_no_more_than_reading))
+      TEST_OF(conf, a_secret_has_4096_bytes_at_most))
