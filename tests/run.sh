@@ -6,9 +6,10 @@
 # Parts, in this order, each in its own build directory; see the function of the same name:
 #   dev      unit tests, scenarios, simulation, fuzz corpus, floors: AddressSanitizer and UBSan
 #   tsan     whatever runs more than one thread, under ThreadSanitizer
+#   seeds    simulations whose full count of seeds fits without sanitizers only: the release build
 #   fuzz     each fuzzer for a few seconds (--long: a minute)
-#   system   real Prosody, ejabberd, Redis and DNS in a network namespace of our own; the load generator:
-#            the release build
+#   system   real Prosody, ejabberd, Redis and DNS in a network namespace of our own; the load
+#            generator: the release build
 # --long also runs the full counts of seeds, seconds and cuts: tests read FEDROUTER_LONG=1.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -20,7 +21,7 @@ PATTERN=
 for word in "$@"; do
   case $word in
     --long) LONG=1 ;;
-    --help | -h) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --help | -h) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     -*) echo "tests/run.sh: unknown option $word" >&2; exit 64 ;;
     *) PATTERN=$word ;;
   esac
@@ -125,6 +126,7 @@ run_ctest() {
 
 dev() { run_ctest dev; }
 tsan() { TSAN_OPTIONS=halt_on_error=1 run_ctest tsan -L threads; }
+seeds() { run_ctest release -L seeds; }
 
 fuzz() {
   [ -e tests/fuzz/CMakeLists.txt ] || return
@@ -172,6 +174,7 @@ packages_install $BUILD_PACKAGES $TEST_PACKAGES || {
 }
 dev
 tsan
+seeds
 fuzz
 system
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -13,8 +13,12 @@
 
 #include <stdlib.h>
 
-#define SEEDS      400
-#define SEEDS_LONG 2000
+#ifdef __SANITIZE_ADDRESS__
+#define SEEDS 100 /* an ordinary run plays the rest without sanitizers */
+#else
+#define SEEDS 2000
+#endif
+#define SEEDS_LONG 20000
 
 enum mischief {
     CUT_TRUNK,
