@@ -239,6 +239,13 @@ static void raise_descriptors(void)
     }
 }
 
+static uint64_t descriptor_count(void)
+{
+    struct rlimit r;
+
+    return getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == RLIM_INFINITY ? 0 : r.rlim_cur;
+}
+
 /* One that comes while it starts waits until there is somebody to handle it. */
 static void hold_signals(int how)
 {
@@ -279,6 +286,7 @@ static bool start(struct program *p, struct conf *conf)
         .conf = conf,
         .given_fds = fds,
         .given_fd_count = notify_given_fds(fds),
+        .descriptor_count = descriptor_count(),
         .ready = on_ready,
         .ended = on_ended,
         .arg = p,

@@ -74,11 +74,20 @@ size_t log_format_line(char *buf, size_t size, enum log_format format, uint64_t 
 struct log_limit {
     struct bucket bucket;
     uint64_t swallowed_count;
+    uint64_t swallowed_ms; /* when the last one was */
 };
 
 void log_limit_init(struct log_limit *l, uint32_t burst, uint32_t per_second, uint64_t now_ms);
 /* True: write the line, and if *ret_swallowed is not 0, say so (key "suppressed"). */
 bool log_limit_pass(struct log_limit *l, uint64_t now_ms, uint64_t *ret_swallowed);
+/* The flood is over, and no line came to tell of its last: true when that is to be done now. */
+#define LOG_LIMIT_QUIET_MS 1000
+bool log_limit_rest(struct log_limit *l, uint64_t now_ms, uint64_t *ret_swallowed);
+/* ... or later. */
+static inline bool log_limit_owes(const struct log_limit *l)
+{
+    return l->swallowed_count > 0;
+}
 
 const char *log_level_name(enum log_level level);
 enum err log_level_parse(struct slice name, enum log_level *ret_level) MUST_USE;

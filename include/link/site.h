@@ -180,5 +180,7 @@ struct table_entry *site_local(const struct site *s, struct slice domain);
 /* Runs the tick (ages) while there is anything to age. */
 void site_wake(struct site *s);
 struct log *site_log(struct site *s);
+/* A line that a stranger provoked: may it be written, and how many before it were not? */
+bool site_log_stranger(struct site *s, uint64_t *ret_swallowed);
 
 #endif

@@ -17,11 +17,15 @@ struct door_options {
     const struct addr_net *proxies;
     size_t proxy_count;
     size_t per_address_count;
+    uint64_t descriptor_count; /* that the process may have; 0: no matter */
     /* Takes fd. */
     void (*hand_over)(void *arg, int fd, const struct addr *peer, enum site_port port);
     void *arg;
 };
 
+/* Descriptors that strangers do not get: for those who ask how we are, and for links that we open.
+ * Of a small limit, an eighth. */
+#define DOOR_RESERVE_COUNT 64
 /* How long a balancer may take to say whom it speaks for. */
 #define DOOR_PROXY_MS 5000
 /* Connections whose PROXY header is awaited, at once. */

@@ -27,6 +27,7 @@ struct node_options {
     /* Listening sockets from the service manager, matched by address; may be none. Copied. */
     const int *given_fds;
     size_t given_fd_count;
+    uint64_t descriptor_count; /* that the process may have; 0: no matter */
     /* All listeners are up: ready. */
     void (*ready)(void *arg);
     /* It could not start (a port in use ...), or has stopped after node_drain. `error`: one line

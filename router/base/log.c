@@ -194,14 +194,25 @@ void log_limit_init(struct log_limit *l, uint32_t burst, uint32_t per_second, ui
 {
     bucket_init(&l->bucket, burst, per_second, now_ms);
     l->swallowed_count = 0;
+    l->swallowed_ms = 0;
 }
 
 bool log_limit_pass(struct log_limit *l, uint64_t now_ms, uint64_t *ret_swallowed)
 {
     if (!bucket_take(&l->bucket, 1, now_ms)) {
         l->swallowed_count++;
+        l->swallowed_ms = now_ms;
         return false;
     }
+    *ret_swallowed = l->swallowed_count;
+    l->swallowed_count = 0;
+    return true;
+}
+
+bool log_limit_rest(struct log_limit *l, uint64_t now_ms, uint64_t *ret_swallowed)
+{
+    if (!log_limit_owes(l) || now_ms - l->swallowed_ms < LOG_LIMIT_QUIET_MS)
+        return false;
     *ret_swallowed = l->swallowed_count;
     l->swallowed_count = 0;
     return true;

@@ -360,11 +360,8 @@ static void log_end(struct component *c, const struct stream_end *end)
     char addr[ADDR_TEXT_MAX];
     uint64_t swallowed = 0;
 
-    if (!c->settled_address &&
-        !log_limit_pass(&c->site->stranger_log, loop_now_ms(c->site->loop), &swallowed)) {
-        counter_add(loop_counters(c->site->loop), COUNTER_LOG_SUPPRESSED, 1);
+    if (!c->settled_address && !site_log_stranger(c->site, &swallowed))
         return;
-    }
     LOG(site_log(c->site), end->fault || !c->settled_address ? LOG_WARN : LOG_INFO,
         "component.closed", LOG_INT("link", c->link.id), LOG_SLICE("domain", pattern_of(c)),
         LOG_TEXT("peer", addr_format(conn_peer(stream_conn(c->stream)), addr)),

@@ -208,11 +208,8 @@ static void log_end(struct s2s_in *in, const struct stream_end *end)
     uint64_t swallowed = 0;
 
     /* Whoever never authenticated is a stranger: summed up when there are many (QUIRK-24). */
-    if (!in->verdict.method &&
-        !log_limit_pass(&in->site->stranger_log, loop_now_ms(in->site->loop), &swallowed)) {
-        counter_add(loop_counters(in->site->loop), COUNTER_LOG_SUPPRESSED, 1);
+    if (!in->verdict.method && !site_log_stranger(in->site, &swallowed))
         return;
-    }
     LOG(site_log(in->site), end->fault && in->verdict.method ? LOG_WARN : LOG_INFO, "s2s_in.closed",
         LOG_INT("link", in->link.id), LOG_SLICE("local", s2s_in_text(in->to)),
         LOG_SLICE("remote", s2s_in_text(in->from)),

@@ -28,6 +28,24 @@ struct log *site_log(struct site *s)
     return loop_log(s->loop);
 }
 
+bool site_log_stranger(struct site *s, uint64_t *ret_swallowed)
+{
+    if (log_limit_pass(&s->stranger_log, loop_now_ms(s->loop), ret_swallowed))
+        return true;
+    counter_add(loop_counters(s->loop), COUNTER_LOG_SUPPRESSED, 1);
+    site_wake(s);
+    return false;
+}
+
+static void log_swallowed(struct site *s)
+{
+    uint64_t n;
+
+    if (log_limit_rest(&s->stranger_log, loop_now_ms(s->loop), &n))
+        LOG(site_log(s), LOG_INFO, "log.suppressed", LOG_TEXT("of", "strangers"),
+            LOG_INT("lines", n));
+}
+
 /* --- links --- */
 
 void site_add(struct site *s, struct link *l, enum link_kind kind, const struct link_ops *ops)
@@ -202,6 +220,8 @@ static void on_tick(struct timer *t)
     if (!mem_over(s->memory))
         gate_open(&s->memory_gate);
     busy |= !list_empty(&s->memory_gate.sources);
+    log_swallowed(s);
+    busy |= log_limit_owes(&s->stranger_log);
     if (now - s->slow_tick_ms >= 1000) { /* a walk over all: once a second is enough */
         s->slow_tick_ms = now;
         check_links(s);

@@ -38,6 +38,7 @@ struct door {
     struct list guests;
     size_t guest_count;
     struct log_limit refused_log;
+    struct timer refused_rest;
 };
 
 /* --- counting by address --- */
@@ -89,6 +90,25 @@ void door_settle(struct door *d, const struct addr *peer)
 
 /* --- refusing --- */
 
+static void on_refused_rest(struct timer *t)
+{
+    struct door *d = LIST_ENTRY(t, struct door, refused_rest);
+    uint64_t n;
+
+    if (log_limit_rest(&d->refused_log, loop_now_ms(d->o.steward), &n))
+        LOG(loop_log(d->o.steward), LOG_WARN, "log.suppressed",
+            LOG_TEXT("of", "connection.refused"), LOG_INT("lines", n));
+    else if (log_limit_owes(&d->refused_log))
+        timer_start(t, LOG_LIMIT_QUIET_MS);
+}
+
+static void swallow(struct door *d)
+{
+    counter_add(loop_counters(d->o.steward), COUNTER_LOG_SUPPRESSED, 1);
+    if (!timer_running(&d->refused_rest))
+        timer_start(&d->refused_rest, LOG_LIMIT_QUIET_MS);
+}
+
 static void refuse(struct door *d, int fd, const struct addr *peer, enum counter_cell why,
                    const char *reason)
 {
@@ -103,7 +123,16 @@ static void refuse(struct door *d, int fd, const struct addr *peer, enum counter
             LOG_TEXT("peer", addr_format_ip(peer, text)), LOG_TEXT("reason", reason),
             LOG_INT("suppressed", swallowed));
     else
-        counter_add(loop_counters(d->o.steward), COUNTER_LOG_SUPPRESSED, 1);
+        swallow(d);
+}
+
+/* The kernel gives the lowest free number: so many are in use at least. */
+static bool is_reserved(const struct door *d, int fd)
+{
+    uint64_t most = d->o.descriptor_count;
+    uint64_t reserve = most / 8 < DOOR_RESERVE_COUNT ? most / 8 : DOOR_RESERVE_COUNT;
+
+    return most && (uint64_t)fd >= most - reserve;
 }
 
 static void let_in(struct door *d, int fd, const struct addr *peer, enum site_port port)
@@ -232,6 +261,11 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct doorway *w = arg;
 
+    if (is_reserved(w->door, fd)) {
+        refuse(w->door, fd, peer, COUNTER_REFUSED_DESCRIPTORS,
+               "too few descriptors are left; raise the limit of open files");
+        return;
+    }
     if (from_proxy(w->door, peer))
         await_header(w->door, fd, peer, w->port);
     else
@@ -263,6 +297,7 @@ struct door *door_new(const struct door_options *o)
     random_fill(loop_random(o->steward), seed, sizeof(seed));
     map_init(&d->visitors, seed);
     log_limit_init(&d->refused_log, 10, 1, loop_now_ms(o->steward));
+    timer_init(&d->refused_rest, o->steward, on_refused_rest);
     return d;
 }
 
@@ -327,6 +362,7 @@ void door_free(struct door *d)
     struct visitor *v;
 
     door_shut(d);
+    timer_stop(&d->refused_rest);
     while ((v = map_next(&d->visitors, &pos)))
         mem_free(v);
     map_fini(&d->visitors);

@@ -565,6 +565,7 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
         .proxies = o->conf->listen.proxy_protocol_from.list,
         .proxy_count = o->conf->listen.proxy_protocol_from.count,
         .per_address_count = o->conf->limits.connections_per_address_count,
+        .descriptor_count = o->descriptor_count,
         .hand_over = hand_over,
         .arg = n,
     };

@@ -181,6 +181,21 @@ TEST(log, limits_swallow_and_sum_up)
     CHECK(log_limit_pass(&l, 2000, &swallowed) && swallowed == 1);
 }
 
+TEST(log, limits_tell_of_the_last_of_a_flood)
+{
+    struct log_limit l;
+    uint64_t swallowed = 99;
+
+    log_limit_init(&l, 1, 1, 0);
+    CHECK(log_limit_pass(&l, 0, &swallowed));
+    CHECK(!log_limit_owes(&l) && !log_limit_rest(&l, 5000, &swallowed));
+    for (uint64_t i = 0; i < 5; i++)
+        CHECK(!log_limit_pass(&l, 100 + i, &swallowed));
+    CHECK(log_limit_owes(&l) && !log_limit_rest(&l, 104 + LOG_LIMIT_QUIET_MS - 1, &swallowed));
+    CHECK(log_limit_rest(&l, 104 + LOG_LIMIT_QUIET_MS, &swallowed) && swallowed == 5);
+    CHECK(!log_limit_owes(&l) && !log_limit_rest(&l, 9000, &swallowed));
+}
+
 TEST(trail, keeps_first_and_last_steps)
 {
     struct trail t;
@@ -298,6 +313,7 @@ TESTS(TEST_OF(log, one_line_an_event), TEST_OF(log, values_stay_values),
       TEST_OF(log, long_values_are_cut_between_characters),
       TEST_OF(log, lines_end_within_their_buffer), TEST_OF(log, writes_what_the_level_wants),
       TEST_OF(log, levels_have_names), TEST_OF(log, limits_swallow_and_sum_up),
-      TEST_OF(trail, keeps_first_and_last_steps), TEST_OF(trail, steps_are_bounded_and_printable),
-      TEST_OF(counter, cells_do_not_overlap), TEST_OF(counter, histograms_have_bounds),
-      TEST_OF(err, each_has_a_word_and_a_text), TEST_OF(err, comes_from_errno))
+      TEST_OF(log, limits_tell_of_the_last_of_a_flood), TEST_OF(trail, keeps_first_and_last_steps),
+      TEST_OF(trail, steps_are_bounded_and_printable), TEST_OF(counter, cells_do_not_overlap),
+      TEST_OF(counter, histograms_have_bounds), TEST_OF(err, each_has_a_word_and_a_text),
+      TEST_OF(err, comes_from_errno))
