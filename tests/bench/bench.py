@@ -1,8 +1,9 @@
 """Component -> node A -> S2S over TLS -> node B -> component, for each kind of server, in one run.
 
-    tests/bench/run.sh [--seconds N] [--links N] [--json FILE] [KIND...]
+    tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
 
-KIND: prosody, ejabberd, fedrouter (all that are there). Both nodes and the load share this
+KIND: prosody, ejabberd, fedrouter (all that are there). WORD: a part of the names of the scenes to
+be measured. Workers are those of each fedrouter node, by default one a core. Both nodes and the load share this
 machine, so rates say what the machine does and only ratios travel; CPU seconds travel better.
 """
 import argparse
@@ -104,19 +105,33 @@ def measure_links(site_folder, kind, links):
         return row, lost
 
 
+def flow_scenes(options):
+    """{scene: (domains, bytes, rate)}"""
+    scenes = {
+        "1 remote domain, 200 bytes": (1, 200, 0),
+        "1 remote domain, 2000 bytes": (1, 2000, 0),
+        "15 k/s, 200 bytes": (1, 200, 15000),
+        "100 remote domains, 200 bytes": (100, 200, 0),
+        "100 remote domains, 2000 bytes": (100, 2000, 0),
+    }
+    return {name: scene for name, scene in scenes.items() if options.only in name}
+
+
 def measure(kind, options):
     """{scene: (row, what went wrong)}"""
     scenes = {}
     with tempfile.TemporaryDirectory(prefix="fedrouter-bench-") as folder:
         for domains in (1, 100):
+            wanted = {name: scene for name, scene in flow_scenes(options).items() if scene[0] == domains}
+            if not wanted:
+                continue
             with Site(os.path.join(folder, f"flow{domains}")) as site:
                 pair = Pair(site, kind, domains, FLOW)
-                for size in (200, 2000):
-                    name = f"{domains} remote domain{'s' * (domains > 1)}, {size} bytes"
-                    scenes[name] = measure_flow(pair, domains, size, options.seconds)
-                if domains == 1:
-                    scenes["15 k/s, 200 bytes"] = measure_flow(pair, 1, 200, options.seconds, rate=15000)
-        scenes[f"{options.links} links, EXTERNAL"] = measure_links(os.path.join(folder, "links"), kind, options.links)
+                for name, (_, size, rate) in wanted.items():
+                    scenes[name] = measure_flow(pair, domains, size, options.seconds, rate)
+        name = f"{options.links} links, EXTERNAL"
+        if options.only in name:
+            scenes[name] = measure_links(os.path.join(folder, "links"), kind, options.links)
     return scenes
 
 
@@ -148,9 +163,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--links", type=int, default=1000)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--only", default="")
     parser.add_argument("--json")
     parser.add_argument("kinds", nargs="*", metavar="KIND", default=[])
     options = parser.parse_args()
+    FLOW["fedrouter"]["settings"]["node"] = {"workers": options.workers}
     results = {}
     for kind in options.kinds or KINDS:
         if kind == "fedrouter" and not os.access(release_binary(), os.X_OK):

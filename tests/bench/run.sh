@@ -1,5 +1,6 @@
 #!/bin/sh
-# tests/bench/run.sh [--seconds N] [--links N] [--json FILE] [KIND...] - the peers and us, in one run.
+# tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
+# - the peers and us, in one run.
 # Installs and builds what it needs; the servers live in a network namespace of their own.
 # FEDROUTER_RELEASE=PATH measures that program instead of build-release/fedrouter.
 set -e
