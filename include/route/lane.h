@@ -12,9 +12,21 @@
 
 #include "route/outq.h"
 
-/* Credit at first, and at most: a window per lane grows while its port moves. */
-#define LANE_FIRST_BYTES 16384
-#define LANE_MOST_BYTES  1048576
+/* Credit at first, and at most: a window per lane grows while its port moves. A lane has no more
+ * than its share of half the port's bound, so that all lanes together never overfill a queue that
+ * stops, but LEAST whatever the bound. */
+struct lane_window {
+    size_t first_bytes;
+    size_t most_bytes;
+};
+#define LANE_LEAST_BYTES 16384
+
+/* To another node: what is under way is a copy there. */
+extern const struct lane_window lane_copied;
+/* Within a process, where it is the ingress's own. Fates come when the peer's TCP has acknowledged,
+ * which may take until the next look at it (loop/conn, 20 ms): a window that holds less than passes
+ * in that time would let the lane stand still. */
+extern const struct lane_window lane_shared;
 
 struct lane_run {
     uint64_t last_seq; /* this fate holds for all from the previous run's last + 1 up to here */
@@ -45,6 +57,7 @@ struct lane_tx_ops {
 struct lane_tx {
     const struct lane_tx_ops *ops;
     const struct outq_limits *limits;
+    const struct lane_window *window;
     struct list back;   /* given back, until nothing is under way any more */
     struct list undone; /* sent, then held, in order: custody_node */
     struct list held;   /* no credit yet */
@@ -66,7 +79,7 @@ struct lane_tx {
 };
 
 void lane_tx_init(struct lane_tx *tx, const struct lane_tx_ops *ops,
-                  const struct outq_limits *limits);
+                  const struct outq_limits *limits, const struct lane_window *window);
 void lane_tx_fini(struct lane_tx *tx);
 /* As outq_put: takes the caller's reference over unless it refuses. */
 enum outq_put lane_tx_put(struct lane_tx *tx, struct stanza *s);
@@ -98,6 +111,7 @@ uint64_t lane_tx_done(const struct lane_tx *tx);
 
 /* --- owner side --- */
 struct lane_rx {
+    const struct lane_window *window;
     bool foreign;                      /* its stanzas are copies that only this process counts */
     struct outq *port;                 /* or NULL: the port is gone */
     struct list at_port;               /* in a list of the port's, for open/lost */
@@ -107,12 +121,13 @@ struct lane_rx {
     struct lane_run *runs;
     size_t run_count;
     size_t run_room;
-    struct list early; /* fates out of turn */
-    size_t window_bytes;
-    size_t grown_bytes; /* sent since the window last grew */
+    struct list early;   /* fates out of turn */
+    size_t window_bytes; /* granted, if the share allows it */
+    size_t grown_bytes;  /* sent since the window last grew */
 };
 
-void lane_rx_init(struct lane_rx *rx, void (*dirty)(struct lane_rx *rx));
+void lane_rx_init(struct lane_rx *rx, const struct lane_window *window,
+                  void (*dirty)(struct lane_rx *rx));
 void lane_rx_fini(struct lane_rx *rx);
 /* The fate of stanza `seq`, in any order. */
 void lane_rx_fate(struct lane_rx *rx, uint64_t seq, size_t cost, enum fate fate, enum bounce why,
@@ -123,6 +138,8 @@ void lane_rx_attach(struct lane_rx *rx, struct outq *port);
 void lane_port_changed(struct outq *port);
 /* The port is about to go. */
 void lane_port_gone(struct outq *port);
+/* What it grants now. */
+size_t lane_rx_window(const struct lane_rx *rx);
 /* Moves what there is to tell into *ret (runs are the caller's: lane_report_fini). */
 void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report);
 void lane_report_fini(struct lane_report *report);

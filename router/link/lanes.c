@@ -60,7 +60,7 @@ static struct shared_in *shared_in(struct lanes *l, const struct lane_out *name,
     if (in)
         return in;
     in = MEM_NEW(struct shared_in);
-    lane_rx_init(&in->rx, on_dirty);
+    lane_rx_init(&in->rx, &lane_shared, on_dirty);
     list_init(&in->dirty);
     in->lanes = l;
     in->name = name;
@@ -192,7 +192,8 @@ struct lane_out *lanes_new_out(struct lanes *l, const struct lane_tx_ops *ops, s
 {
     struct lane_out *out = mem_zalloc(sizeof(*out) + key.len);
 
-    lane_tx_init(&out->tx, ops, &l->o.router->limits);
+    lane_tx_init(&out->tx, ops, &l->o.router->limits,
+                 to == LANE_TO_WORKER ? &lane_shared : &lane_copied);
     out->tx.whole = key_is_pair(key);
     out->lanes = l;
     out->to = to;

@@ -185,7 +185,7 @@ static struct lane_in *make(struct far *far, const struct far_item *i)
 {
     struct lane_in *in = MEM_NEW(struct lane_in);
 
-    lane_rx_init(&in->rx, on_dirty);
+    lane_rx_init(&in->rx, &lane_copied, on_dirty);
     in->rx.foreign = true;
     list_init(&in->dirty);
     list_init(&in->left);
@@ -217,7 +217,7 @@ static void refuse(struct lane_in *in)
 /* What there is to tell now is told once more, and where we are. */
 static void welcome(struct lane_in *in)
 {
-    struct lane_report r = {.window_bytes = in->rx.window_bytes};
+    struct lane_report r = {0};
 
     tell_done(in, in->told.runs, in->told.count);
     if (in->state == IN_REFUSED) {
@@ -228,6 +228,7 @@ static void welcome(struct lane_in *in)
         refuse(in);
         return;
     }
+    r.window_bytes = lane_rx_window(&in->rx);
     r.open = in->rx.port && in->rx.port->open;
     r.moving = in->rx.port && outq_moving(in->rx.port, loop_now_ms(in->lanes->o.loop));
     in->told_credit = false;

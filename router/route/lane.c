@@ -1,14 +1,36 @@
 #include "route/lane.h"
 
+const struct lane_window lane_copied = {16384, 1048576};
+const struct lane_window lane_shared = {262144, 8388608};
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The most that one of `count` lanes to a port with such limits may have under way. */
+static size_t share(const struct outq_limits *limits, size_t count)
+{
+    size_t bytes = limits->bytes / 2 / count;
+
+    return bytes > LANE_LEAST_BYTES ? bytes : LANE_LEAST_BYTES;
+}
+
 /* --- ingress side --- */
 
+static size_t first_window(const struct lane_tx *tx)
+{
+    return least(tx->window->first_bytes, share(tx->limits, 1));
+}
+
 void lane_tx_init(struct lane_tx *tx, const struct lane_tx_ops *ops,
-                  const struct outq_limits *limits)
+                  const struct outq_limits *limits, const struct lane_window *window)
 {
     memset(tx, 0, sizeof(*tx));
     tx->ops = ops;
     tx->limits = limits;
-    tx->window_bytes = LANE_FIRST_BYTES;
+    tx->window = window;
+    tx->window_bytes = first_window(tx);
     tx->next_seq = 1;
     tx->generation = 1;
     tx->bound = true;
@@ -238,7 +260,7 @@ void lane_tx_renew(struct lane_tx *tx)
 {
     tx->generation++;
     tx->next_seq = 1;
-    tx->window_bytes = LANE_FIRST_BYTES;
+    tx->window_bytes = first_window(tx);
     give_back(tx);
 }
 
@@ -269,12 +291,14 @@ struct early {
     struct bytes *detail;
 };
 
-void lane_rx_init(struct lane_rx *rx, void (*dirty)(struct lane_rx *rx))
+void lane_rx_init(struct lane_rx *rx, const struct lane_window *window,
+                  void (*dirty)(struct lane_rx *rx))
 {
     memset(rx, 0, sizeof(*rx));
+    rx->window = window;
     rx->dirty = dirty;
     rx->next_seq = 1;
-    rx->window_bytes = LANE_FIRST_BYTES;
+    rx->window_bytes = rx->window->first_bytes;
     list_init(&rx->early);
     list_init(&rx->at_port);
 }
@@ -317,7 +341,7 @@ static void append(struct lane_rx *rx, size_t cost, enum fate fate, enum bounce 
 
     if (fate == FATE_SENT) {
         rx->grown_bytes += cost;
-        if (rx->grown_bytes >= rx->window_bytes && rx->window_bytes < LANE_MOST_BYTES) {
+        if (rx->grown_bytes >= rx->window_bytes && rx->window_bytes < rx->window->most_bytes) {
             rx->window_bytes *= 2;
             rx->grown_bytes = 0;
         }
@@ -387,7 +411,7 @@ void lane_port_changed(struct outq *port)
         struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
 
         if (!port->open) {
-            rx->window_bytes = LANE_FIRST_BYTES;
+            rx->window_bytes = rx->window->first_bytes;
             rx->grown_bytes = 0;
         }
         mark_dirty(rx);
@@ -400,10 +424,21 @@ void lane_port_gone(struct outq *port)
     {
         struct lane_rx *rx = LIST_ENTRY(node, struct lane_rx, at_port);
 
-        rx->window_bytes = LANE_FIRST_BYTES;
+        rx->window_bytes = rx->window->first_bytes;
         lane_rx_attach(rx, NULL);
         mark_dirty(rx);
     }
+}
+
+size_t lane_rx_window(const struct lane_rx *rx)
+{
+    size_t count = 0;
+
+    if (!rx->port)
+        return rx->window_bytes;
+    LIST_WALK(node, &rx->port->lanes)
+    count++;
+    return least(rx->window_bytes, share(rx->port->limits, count));
 }
 
 void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_report)
@@ -411,7 +446,7 @@ void lane_rx_take(struct lane_rx *rx, uint64_t now_ms, struct lane_report *ret_r
     rx->is_dirty = false;
     ret_report->runs = rx->runs;
     ret_report->count = rx->run_count;
-    ret_report->window_bytes = rx->window_bytes;
+    ret_report->window_bytes = lane_rx_window(rx);
     ret_report->open = rx->port && rx->port->open;
     ret_report->moving = rx->port && outq_moving(rx->port, now_ms);
     rx->runs = NULL;

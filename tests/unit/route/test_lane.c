@@ -47,8 +47,8 @@ static void set_up(size_t stanzas)
     memset(&t, 0, sizeof(t));
     t.limits = (struct outq_limits){stanzas, 1 << 24, 60000, 2000, true};
     list_init(&t.wire);
-    lane_tx_init(&t.tx, &ops, &t.limits);
-    lane_rx_init(&t.rx, rx_dirty);
+    lane_tx_init(&t.tx, &ops, &t.limits, &lane_copied);
+    lane_rx_init(&t.rx, &lane_copied, rx_dirty);
 }
 
 static enum outq_put put(int number)
@@ -100,7 +100,7 @@ TEST(lane, sends_what_its_credit_allows_and_the_rest_after_reports)
     while (t.tx.held_count == 0)
         CHECK_EQ(put(n++), OUTQ_TAKEN);
     CHECK(t.sent == n - 1 && t.sent > 10);
-    CHECK(t.tx.flight_bytes <= LANE_FIRST_BYTES);
+    CHECK(t.tx.flight_bytes <= lane_copied.first_bytes);
     settle_next(FATE_SENT);
     CHECK_EQ(t.dirty, 1);
     report();
@@ -151,9 +151,72 @@ TEST(lane, widens_its_window_while_the_port_moves)
         t.fates = 0;
         report();
     }
-    CHECK_EQ(t.tx.window_bytes, LANE_MOST_BYTES);
+    CHECK_EQ(t.tx.window_bytes, lane_copied.most_bytes);
     t.fates = 0;
     tear_down();
+}
+
+static void no_kick(struct outq *q)
+{
+    (void)q;
+}
+
+static void no_fate(struct outq *q, struct stanza *s, enum fate fate, enum bounce why,
+                    struct slice detail)
+{
+    (void)q;
+    (void)s;
+    (void)fate;
+    (void)why;
+    (void)detail;
+}
+
+/* An acknowledgement may be seen 20 ms late: at the rates of a busy link what is sent in that time
+ * must find credit, at once in the order of 15 000 stanzas a second, and soon of 400 000. */
+TEST(lane, a_shared_lane_has_credit_until_fates_are_known)
+{
+    struct stanza *s = message("a.example", "b.example", 1);
+    size_t cost = stanza_cost(s) + 200;
+
+    CHECK(lane_shared.first_bytes >= 300 * cost);
+    CHECK(lane_shared.most_bytes >= 8000 * cost);
+    stanza_unref(s);
+}
+
+/* A port that stops must not be overfilled by what its lanes were allowed. */
+TEST(lane, lanes_to_one_port_share_half_its_bound)
+{
+    static const struct outq_ops port_ops = {no_kick, no_fate};
+    static const struct {
+        size_t bytes; /* the port's bound */
+        size_t alone;
+        size_t of_four;
+    } cases[] = {
+        {1 << 28, 1 << 23, 1 << 23}, /* the most of a shared lane */
+        {1 << 24, 1 << 23, 1 << 21},
+        {1 << 20, 1 << 19, 1 << 17},
+        {1 << 10, LANE_LEAST_BYTES, LANE_LEAST_BYTES},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct outq_limits limits = {1000, cases[i].bytes, 60000, 2000, true};
+        struct lane_rx rx[4];
+        struct outq port;
+
+        outq_init(&port, &port_ops, &limits);
+        for (size_t k = 0; k < COUNT(rx); k++) {
+            lane_rx_init(&rx[k], &lane_shared, rx_dirty);
+            lane_rx_attach(&rx[k], &port);
+            rx[k].window_bytes = lane_shared.most_bytes;
+            if (k == 0)
+                CHECK_EQ(lane_rx_window(&rx[0]), cases[i].alone);
+        }
+        CHECK_EQ(lane_rx_window(&rx[0]), cases[i].of_four);
+        lane_port_gone(&port);
+        for (size_t k = 0; k < COUNT(rx); k++)
+            lane_rx_fini(&rx[k]);
+        outq_fini(&port);
+    }
 }
 
 TEST(lane, refuses_beyond_its_bound_unless_open_and_moving)
@@ -265,7 +328,7 @@ TEST(lane, begins_anew_with_everything_in_order)
     put(8);
     CHECK_EQ(lane_tx_done(&t.tx), 0);
     lane_rx_fini(&t.rx);
-    lane_rx_init(&t.rx, rx_dirty);
+    lane_rx_init(&t.rx, &lane_copied, rx_dirty);
     lane_tx_bind(&t.tx);
     tear_down();
     CHECK_EQ(t.fates, 9);
@@ -321,6 +384,8 @@ TEST(lane, what_was_sent_ends_at_twice_its_age_if_nobody_can_tell)
 TESTS(TEST_OF(lane, sends_what_its_credit_allows_and_the_rest_after_reports),
       TEST_OF(lane, tells_fates_in_order_though_they_come_in_any),
       TEST_OF(lane, widens_its_window_while_the_port_moves),
+      TEST_OF(lane, a_shared_lane_has_credit_until_fates_are_known),
+      TEST_OF(lane, lanes_to_one_port_share_half_its_bound),
       TEST_OF(lane, refuses_beyond_its_bound_unless_open_and_moving),
       TEST_OF(lane, one_stanza_travels_whatever_the_window),
       TEST_OF(lane, loses_and_doubles_nothing_in_any_order_of_events),
