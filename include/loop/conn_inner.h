@@ -66,6 +66,7 @@ struct conn {
     struct task work;    /* posted: what a call of the owner left to do */
     struct list watched; /* in the pool's lists */
     struct list shaking;
+    struct list plenty;
     const _Atomic uint64_t *deadline;
     struct addr peer;
     struct addr local;
@@ -78,6 +79,8 @@ static inline bool conn_telling(const struct conn *c)
 
 /* conn.c */
 void conn_run_shakes(struct task *t);
+void conn_run_more(struct task *t);
+void conn_run_turn(struct task *t);
 void conn_update_want(struct conn *c);
 void conn_die(struct conn *c, enum err why);
 void conn_close_if_done(struct conn *c);

@@ -11,6 +11,12 @@
 
 /* One event of one connection reads this much at most: the others wait no longer than that. */
 #define CONN_READ_BYTES 65536
+/* After each readable connection had its share, those with more are read on by turns, as long and
+ * as much as this: what is read in one turn goes out together, and a hundred streams fed by one
+ * component would else get two stanzas each in a record and a write of their own. Less when an
+ * output is full: it takes no more in this turn. */
+#define CONN_MORE_BYTES 524288
+#define CONN_MORE_US    1000
 /* Storage of output queues that ran empty, for the next one that fills: a busy loop turns without
  * asking the allocator, which would give such sizes back to the system each time. */
 #define CONN_SPARES          8
@@ -27,8 +33,14 @@ struct conn_pool {
     struct list shaking; /* TLS handshakes that wait for a turn with time for them */
     struct task shake;   /* deferred while somebody shakes: the next turn begins anew */
     unsigned shakes;     /* in this turn */
-    char *cipher;        /* CONN_READ_BYTES, as read from the socket; allocated at first use */
-    char *plain;         /* CONN_READ_BYTES, decrypted */
+    struct list plenty;  /* connections that filled their share and may have more */
+    struct task more;    /* posted while there are such: reads one share */
+    struct task turn;    /* deferred: the end of that for this turn */
+    size_t more_bytes;   /* in this turn */
+    uint64_t more_from_us;
+    bool crowded; /* an output became full in this turn */
+    char *cipher;       /* CONN_READ_BYTES, as read from the socket; allocated at first use */
+    char *plain;        /* CONN_READ_BYTES, decrypted */
     struct byteq spare[CONN_SPARES];
     size_t spare_count;
 };

@@ -38,6 +38,7 @@ static struct conn *make(struct loop *l, const struct conn_handler *h, void *arg
     task_init(&c->work, run_work);
     list_init(&c->watched);
     list_init(&c->shaking);
+    list_init(&c->plenty);
     return c;
 }
 
@@ -45,6 +46,7 @@ static void destroy(struct conn *c)
 {
     list_remove(&c->watched);
     list_remove(&c->shaking);
+    list_remove(&c->plenty);
     task_cancel(&c->flush);
     task_cancel(&c->work);
     byteq_fini(&c->plain);
@@ -201,6 +203,20 @@ static enum err pump(struct conn *c)
     return e == ERR_AGAIN ? OK : e;
 }
 
+/* Whoever filled a whole share may have more. */
+static void note_plenty(struct conn *c, size_t n)
+{
+    struct conn_pool *p = loop_conns(c->loop);
+
+    if (n < CONN_READ_BYTES || c->life != CONN_ALIVE || list_linked(&c->plenty))
+        return;
+    if (list_empty(&p->plenty) && p->more_bytes == 0)
+        p->more_from_us = loop_now_us(c->loop);
+    list_push(&p->plenty, &c->plenty);
+    loop_post(c->loop, &p->more);
+    loop_defer(c->loop, &p->turn);
+}
+
 static enum err read_once(struct conn *c, size_t most)
 {
     char *buf = pool_of(c)->cipher;
@@ -209,6 +225,7 @@ static enum err read_once(struct conn *c, size_t most)
 
     if (e)
         return e;
+    note_plenty(c, n);
     if (c->transport == CONN_CLEAR) {
         deliver(c, slice_make(buf, n));
         return OK;
@@ -226,6 +243,37 @@ static void after_input(struct conn *c, enum err e)
         end_input(c);
     else
         conn_die(c, e);
+}
+
+static bool turn_is_full(const struct conn_pool *p)
+{
+    return p->crowded || p->more_bytes >= CONN_MORE_BYTES ||
+           loop_now_us(p->loop) - p->more_from_us >= CONN_MORE_US;
+}
+
+void conn_run_more(struct task *t)
+{
+    struct conn_pool *p = LIST_ENTRY(t, struct conn_pool, more);
+    struct conn *c;
+
+    if (list_empty(&p->plenty) || turn_is_full(p))
+        return;
+    c = LIST_FIRST(&p->plenty, struct conn, plenty);
+    list_remove(&c->plenty);
+    p->more_bytes += CONN_READ_BYTES;
+    if (reading(c) && c->transport != CONN_SHAKING)
+        after_input(c, read_once(c, CONN_READ_BYTES));
+    loop_post(p->loop, t); /* behind what this read brought on its way */
+}
+
+void conn_run_turn(struct task *t)
+{
+    struct conn_pool *p = LIST_ENTRY(t, struct conn_pool, turn);
+
+    while (!list_empty(&p->plenty))
+        list_remove(p->plenty.next); /* the kernel will tell of them again */
+    p->more_bytes = 0;
+    p->crowded = false;
 }
 
 /* False: too many in this turn; it waits in the line. */
@@ -455,8 +503,11 @@ void conn_write(struct conn *c, struct slice plain)
 
 void conn_touch(struct conn *c)
 {
-    if (conn_pending(c) > CONN_HIGH_BYTES)
+    if (conn_pending(c) > CONN_HIGH_BYTES && !c->full) {
         c->full = true;
+        loop_conns(c->loop)->crowded = true;
+        loop_defer(c->loop, &loop_conns(c->loop)->turn);
+    }
     if (!c->blocked)
         loop_defer(c->loop, &c->flush);
 }

@@ -124,7 +124,10 @@ void conn_pool_init(struct conn_pool *p, struct loop *l)
     list_init(&p->watched);
     list_init(&p->shaking);
     p->loop = l;
+    list_init(&p->plenty);
     task_init(&p->shake, conn_run_shakes);
+    task_init(&p->more, conn_run_more);
+    task_init(&p->turn, conn_run_turn);
     timer_init(&p->sweep, l, on_sweep);
 }
 
@@ -132,6 +135,8 @@ void conn_pool_fini(struct conn_pool *p)
 {
     assert(list_empty(&p->watched) && list_empty(&p->shaking));
     task_cancel(&p->shake);
+    task_cancel(&p->more);
+    task_cancel(&p->turn);
     timer_stop(&p->sweep);
     mem_free(p->cipher);
     mem_free(p->plain);

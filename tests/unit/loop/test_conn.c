@@ -3,6 +3,7 @@
 #include "unit/certfiles.h"
 
 #include "loop/conn.h"
+#include "loop/conn_pool.h"
 #include "loop/listener.h"
 #include "loop/timer.h"
 
@@ -1036,6 +1037,146 @@ TEST(conn, handshakes_take_turns)
     close_stage();
 }
 
+/* --- reading on ------------------------------------------------------------------------------ */
+
+static char order[512]; /* who was told of something, one letter a time, '.' after each turn */
+static size_t in_turn, most_in_turn;
+static bool echoing;
+
+static void note_order(char who)
+{
+    size_t n = strlen(order);
+
+    if (n + 1 < sizeof(order)) {
+        order[n] = who;
+        order[n + 1] = '\0';
+    }
+}
+
+static void end_turn(struct task *t)
+{
+    if (in_turn > most_in_turn)
+        most_in_turn = in_turn;
+    if (in_turn > 0)
+        note_order('.');
+    in_turn = 0;
+    loop_defer(loop, t);
+}
+
+static void busy_data(struct end *e, struct slice plain)
+{
+    in_turn += plain.len;
+    note_order('b');
+    if (echoing) { /* more than the output takes in a turn */
+        conn_write(e->conn, plain);
+        conn_write(e->conn, plain);
+    }
+}
+
+static void small_data(struct end *e, struct slice plain)
+{
+    note_order('s');
+}
+
+/* What the kernels take from `fd` while the other end does not read. */
+static size_t stuff(int fd)
+{
+    size_t total = 0;
+    ssize_t n;
+
+    while ((n = send(fd, lump, sizeof(lump), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+        total += (size_t)n;
+    return total;
+}
+
+static int open_busy(void)
+{
+    int bytes = 4 << 20, fd = dial_raw();
+
+    (void)setsockopt(accepted, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)); /* or less */
+    adopt_b(slice_none());
+    b.count_only = true;
+    b.on_data = busy_data;
+    conn_pause(b.conn);
+    task_init(&probe, end_turn);
+    loop_defer(loop, &probe);
+    order[0] = '\0';
+    most_in_turn = in_turn = 0;
+    return fd;
+}
+
+static void close_busy(int fd)
+{
+    task_cancel(&probe);
+    close(fd);
+    echoing = false;
+    close_stage();
+}
+
+/* Else what one source brings for many streams would go out in tiny records. */
+TEST(conn, a_full_share_is_followed_by_more_in_the_same_turn_within_bounds)
+{
+    int fd;
+
+    open_stage();
+    fd = open_busy();
+    for (int round = 0; round < 20; round++) {
+        conn_pause(b.conn);
+        run_for(10);
+        b_wants = b.total + stuff(fd);
+        conn_resume(b.conn);
+        run_until(b_has);
+    }
+    CHECK(most_in_turn > CONN_READ_BYTES);
+    CHECK(most_in_turn <= CONN_READ_BYTES + CONN_MORE_BYTES);
+    close_busy(fd);
+}
+
+TEST(conn, each_has_its_share_before_anybody_has_more)
+{
+    int fd, other;
+
+    open_stage();
+    fd = open_busy();
+    accepted = -1;
+    other = dial_raw();
+    CHECK_EQ(conn_adopt(loop, accepted, &at, slice_none(), &handler, &a, &a.conn), OK);
+    a.on_data = small_data;
+    for (int round = 0; round < 20; round++) {
+        const char *small;
+
+        conn_pause(a.conn);
+        conn_pause(b.conn);
+        run_for(10);
+        b_wants = b.total + stuff(fd);
+        send_raw(other, "x");
+        order[0] = '\0';
+        conn_resume(b.conn);
+        conn_resume(a.conn);
+        run_until(b_has);
+        small = strchr(order, 's');
+        CHECK(small && small - order <= 1); /* "bs" or "sb" and then "bb.bbb." */
+    }
+    close(other);
+    close_busy(fd);
+}
+
+/* It takes no more in this turn; what would be read could only be queued. */
+TEST(conn, nobody_is_read_on_when_an_output_is_full)
+{
+    int fd;
+
+    open_stage();
+    fd = open_busy();
+    echoing = true;
+    b_wants = stuff(fd);
+    conn_resume(b.conn);
+    run_until(b_has);
+    CHECK(b_wants > 2 * CONN_READ_BYTES);
+    CHECK_EQ(strncmp(order, "b.b", 3), 0);
+    close_busy(fd);
+}
+
 static int begin(void **state)
 {
     certfile_begin();
@@ -1084,6 +1225,9 @@ int main(int argc, char **argv)
         TEST_OF(conn, discarding_nothing_harms_nothing),
         TEST_OF(conn, failed_handshake_sends_its_alert),
         TEST_OF(conn, handshakes_take_turns),
+        TEST_OF(conn, a_full_share_is_followed_by_more_in_the_same_turn_within_bounds),
+        TEST_OF(conn, each_has_its_share_before_anybody_has_more),
+        TEST_OF(conn, nobody_is_read_on_when_an_output_is_full),
     };
 
     if (argc > 1)
