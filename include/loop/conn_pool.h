@@ -38,7 +38,8 @@ struct conn_pool {
     struct task turn;    /* deferred: the end of that for this turn */
     size_t more_bytes;   /* in this turn */
     uint64_t more_from_us;
-    bool crowded; /* an output became full in this turn */
+    bool crowded;       /* an output became full in this turn */
+    size_t moved_bytes; /* read and written, see conn_pool_moved */
     char *cipher;       /* CONN_READ_BYTES, as read from the socket; allocated at first use */
     char *plain;        /* CONN_READ_BYTES, decrypted */
     struct byteq spare[CONN_SPARES];
@@ -49,6 +50,8 @@ struct conn_pool {
 void conn_pool_init(struct conn_pool *p, struct loop *l);
 /* No connection is left. */
 void conn_pool_fini(struct conn_pool *p);
+/* Bytes that its sockets read and wrote since the last call. */
+size_t conn_pool_moved(struct conn_pool *p);
 struct conn_pool *loop_conns(struct loop *l);
 
 #endif

@@ -225,6 +225,7 @@ static enum err read_once(struct conn *c, size_t most)
 
     if (e)
         return e;
+    pool_of(c)->moved_bytes += n;
     note_plenty(c, n);
     if (c->transport == CONN_CLEAR) {
         deliver(c, slice_make(buf, n));

@@ -144,6 +144,14 @@ void conn_pool_fini(struct conn_pool *p)
         byteq_fini(&p->spare[--p->spare_count]);
 }
 
+size_t conn_pool_moved(struct conn_pool *p)
+{
+    size_t bytes = p->moved_bytes;
+
+    p->moved_bytes = 0;
+    return bytes;
+}
+
 void conn_lend(struct conn *c, struct byteq *q)
 {
     struct conn_pool *p = loop_conns(c->loop);
@@ -186,6 +194,15 @@ static size_t clear_length(const struct conn *c)
     return c->transport == CONN_SHAKING ? c->clear_left : 0;
 }
 
+static enum err write_once(struct conn *c, struct slice bytes, size_t *ret_n)
+{
+    enum err e = sock_write(c->sock, bytes, ret_n);
+
+    if (!e)
+        loop_conns(c->loop)->moved_bytes += *ret_n;
+    return e;
+}
+
 static enum err push_clear(struct conn *c)
 {
     size_t len, n;
@@ -194,7 +211,7 @@ static enum err push_clear(struct conn *c)
     while ((len = clear_length(c)) > 0) {
         if (!may_write(c))
             return ERR_DENIED;
-        e = sock_write(c->sock, slice_sub(byteq_slice(&c->plain), 0, len), &n);
+        e = write_once(c, slice_sub(byteq_slice(&c->plain), 0, len), &n);
         if (e)
             return e;
         take(c, &c->plain, n);
@@ -216,7 +233,7 @@ static enum err push_cipher(struct conn *c)
     while (out && byteq_len(out) > 0) {
         if (!may_write(c))
             return ERR_DENIED;
-        e = sock_write(c->sock, byteq_slice(out), &n);
+        e = write_once(c, byteq_slice(out), &n);
         if (e)
             return e;
         take(c, out, n);

@@ -1,17 +1,20 @@
 #include "loop/conn_pool.h"
 #include "loop/loop.h"
+#include "loop/pace.h"
 #include "loop/timer.h"
 #include "loop/uv_loop.h"
 
 #include "base/mem.h"
 
+#include <sys/prctl.h>
 #include <time.h>
 
 /* An idle loop still turns this often, so that one that hangs can be told from one that waits. */
 #define HEART_MS 1000
 
-/* One turn of libuv is: timers, `turn` (our tasks), sleep, events. Tasks thus run after the events
- * of the sleep before and the timers due since, and nothing sleeps while a task waits. */
+/* One turn of libuv is: timers, `turn` (our tasks, a nap), sleep, events. Tasks thus run
+ * after the events of the sleep before and the timers due since, and nothing sleeps while a task
+ * waits. */
 struct loop {
     uv_loop_t uv;
     uv_prepare_t turn;
@@ -19,6 +22,7 @@ struct loop {
     uv_timer_t alarm; /* the first of `timers` */
     uv_timer_t heart;
     uint64_t alarm_ms; /* when `alarm` is set for; UINT64_MAX: it is not */
+    struct pace pace;
     struct list posted;
     struct list deferred;
     struct timer_heap timers;
@@ -184,15 +188,29 @@ static void on_heart(uv_timer_t *heart)
     /* it made the loop turn */
 }
 
+/* See loop/pace.h. What waits for us gathers in the kernel and in hops meanwhile. */
+static void nap(struct loop *l)
+{
+    uint64_t us = pace_nap_us(&l->pace, loop_now_us(l), conn_pool_moved(&l->conns));
+    struct timespec time = {0, (long)us * 1000};
+
+    if (us == 0)
+        return;
+    nanosleep(&time, NULL); /* a signal may shorten it */
+    uv_update_time(&l->uv);
+}
+
 static void on_turn(uv_prepare_t *turn)
 {
     struct loop *l = turn->data;
 
     run_tasks(l);
-    if (!list_empty(&l->posted) || !list_empty(&l->deferred))
+    if (!list_empty(&l->posted) || !list_empty(&l->deferred)) {
         uv_idle_start(&l->awake, on_awake);
-    else
+    } else {
         uv_idle_stop(&l->awake);
+        nap(l);
+    }
     set_alarm(l);
     atomic_store_explicit(&l->turned_ms, uv_now(&l->uv), memory_order_relaxed);
 }
@@ -246,6 +264,7 @@ void loop_free(struct loop *l)
 
 void loop_run(struct loop *l)
 {
+    (void)prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); /* else a nap lasts 50 microseconds longer */
     uv_update_time(&l->uv);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     run_tasks(l); /* of the events of the last turn */

@@ -1,6 +1,7 @@
 #include "unit/test.h"
 
 #include "loop/hop.h"
+#include "loop/pace.h"
 #include "loop/thread.h"
 #include "loop/timer.h"
 
@@ -8,6 +9,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SENDERS  4
@@ -176,6 +178,73 @@ TEST(hop, a_single_message_wakes_the_loop)
     loop_free(waiting);
 }
 
+#define CHATTER 5000
+
+static struct task turned;
+static uint64_t turns;
+
+static void run_turned(struct task *t)
+{
+    turns++;
+}
+
+static void deliver_chatter(struct hop_msg *m, void *arg)
+{
+    loop_post(waiting, &turned); /* once a turn */
+    if (++notes == CHATTER)
+        loop_stop(waiting);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* One message about every 20 microseconds. */
+static void *chatter(void *arg)
+{
+    struct note *n = arg;
+
+    for (int i = 0; i < CHATTER; i++) {
+        uint64_t next_us = now_us() + 20;
+
+        while (now_us() < next_us)
+            ;
+        hop_post(n[i].hop, &n[i].msg);
+    }
+    return NULL;
+}
+
+/* loop/pace.h at work: each of these would else be a turn of its own. */
+TEST(hop, messages_close_together_share_turns)
+{
+    struct note *n = mem_array(CHATTER, sizeof(*n));
+    uint64_t began_us;
+    pthread_t id;
+    struct hop *h;
+
+    waiting = loop_new(&counters[0], &sink);
+    h = hop_open(waiting, NULL);
+    for (int i = 0; i < CHATTER; i++)
+        n[i] = (struct note){.msg.deliver = deliver_chatter, .hop = h};
+    task_init(&turned, run_turned);
+    notes = 0;
+    turns = 0;
+    began_us = now_us();
+    CHECK_EQ(pthread_create(&id, NULL, chatter, n), 0);
+    loop_run(waiting);
+    CHECK_EQ(notes, CHATTER);
+    CHECK(turns <= (now_us() - began_us) / (PACE_GAP_US / 2) + 2);
+    pthread_join(id, NULL);
+    hop_close(h);
+    loop_free(waiting);
+    mem_free(n);
+}
+
 TESTS(TEST_OF(hop, keeps_order_of_each_of_four_threads),
       TEST_OF(hop, close_delivers_what_is_there_first),
-      TEST_OF(hop, a_single_message_wakes_the_loop))
+      TEST_OF(hop, a_single_message_wakes_the_loop),
+      TEST_OF(hop, messages_close_together_share_turns))
