@@ -11,7 +11,7 @@ QUICK = {"drain_timeout": "1s"}  # for those that end because the test does
 
 def rule(match, *targets, **more):
     """A rule for a peer that is found without DNS."""
-    made = {"match": match, "auth": PKIX, **more}
+    made = {"match": match, "auth": list(PKIX), **more}
     return {**made, "target": [f"{address}:{S2S_PORT}" for address in targets]} if targets else made
 
 
