@@ -235,6 +235,7 @@ static void on_closed(void *arg, enum bounce why, const char *detail)
     bool was_open = p->state == PAIR_ENDING || p->state == PAIR_OPEN;
 
     p->out = NULL;
+    timer_stop(&p->wait); /* handing over: it guarded that link */
     outq_lost(&p->q);
     lane_port_changed(&p->q);
     memset(&p->verdict, 0, sizeof(p->verdict));
