@@ -35,6 +35,8 @@ static void on_ended(void *arg, const char *error)
 
 /* --- configuration --- */
 
+void (*adapter_amend)(struct conf *conf);
+
 static struct conf *load(const char *file, char *error, size_t error_size)
 {
     struct conf_report report;
@@ -45,6 +47,8 @@ static struct conf *load(const char *file, char *error, size_t error_size)
         snprintf(error, error_size, "%s:%u: %s", file, report.remarks[0].line,
                  report.remarks[0].text);
     conf_report_fini(&report);
+    if (conf && adapter_amend)
+        adapter_amend(conf);
     return conf;
 }
 
@@ -297,3 +301,8 @@ static bool control(void *node, const char *words, struct byteq *out)
 static const struct adapter router = {start,   give_signal, exit_code, metric,
                                       control, balance,     free_plant};
 const struct adapter *const scenario_adapter = &router;
+
+struct node *adapter_node(void *node)
+{
+    return ((struct plant *)node)->node;
+}

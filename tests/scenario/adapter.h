@@ -29,4 +29,12 @@ struct adapter {
 
 extern const struct adapter *const scenario_adapter; /* of the program `scenario` */
 
+struct conf;
+struct node;
+
+/* What a file may not say: done to each configuration that was read. NULL: nothing. */
+extern void (*adapter_amend)(struct conf *conf);
+/* For tests that look inside. */
+struct node *adapter_node(void *node);
+
 #endif

@@ -1,5 +1,6 @@
 #include "sim/links/house.h"
 
+#include "node/node.h"
 #include "scenario/adapter.h"
 #include "sim/links/party.h"
 
@@ -20,6 +21,17 @@ static unsigned pick(struct land *l, const unsigned *values, size_t count)
     pick(l, (const unsigned[]){__VA_ARGS__},                                                       \
          sizeof((const unsigned[]){__VA_ARGS__}) / sizeof(unsigned))
 
+/* Takeovers take their time: ages that outlast them, and drains that may hand over. */
+static void draw_together(struct house *h)
+{
+    struct land *l = h->land;
+
+    h->set.queue_stanzas = PICK(l, 20, 200, 10000);
+    h->set.queue_bytes = PICK(l, 65536, 16777216);
+    h->set.queue_age_ms = PICK(l, 5000, 20000, 60000);
+    h->set.drain_ms = PICK(l, 6000, 12000, 30000);
+}
+
 static void draw_settings(struct house *h)
 {
     struct land *l = h->land;
@@ -39,6 +51,8 @@ static void draw_settings(struct house *h)
     h->set.grace_ms = PICK(l, 0, 500, 5000);
     h->set.stanza_bytes = PICK(l, 10000, 524288);
     h->set.bounce = land_chance(l, 3);
+    if (l->together)
+        draw_together(h);
     if (h->set.queue_stanzas > h->most_stanzas)
         h->most_stanzas = h->set.queue_stanzas;
 }
@@ -68,6 +82,20 @@ static void write_limits(struct house *h, FILE *f)
             h->set.idle_ms);
 }
 
+/* Nodes of a cluster know the components of all of them; several may have the same. */
+static bool knows(const struct house *h, size_t i)
+{
+    struct land *l = h->land;
+    const struct party *p = l->parties[i];
+
+    if (!p->house || !l->together)
+        return p->house == h;
+    for (size_t k = 0; k < i; k++)
+        if (l->parties[k]->house && strcmp(l->parties[k]->pattern, p->pattern) == 0)
+            return false;
+    return true;
+}
+
 static void write_components(struct house *h, FILE *f)
 {
     struct land *l = h->land;
@@ -76,15 +104,15 @@ static void write_components(struct house *h, FILE *f)
     for (size_t i = 0; i < l->party_count; i++) {
         struct party *p = l->parties[i];
 
-        if (p->house != h)
+        if (!knows(h, i))
             continue;
         fprintf(f,
                 "  - { domain: \"%s\", secret_file: secret, connections: %s, balance: %s, "
                 "grace: %ums }\n",
                 p->pattern,
-                p->wish_count > 1 ? "share"
-                : p->refuses      ? "refuse"
-                                  : "replace",
+                p->wish_count > 1 || l->together ? "share"
+                : p->refuses                     ? "refuse"
+                                                 : "replace",
                 land_chance(l, 2) ? "to" : "from", h->set.grace_ms);
     }
 }
@@ -110,6 +138,8 @@ static void write_file(struct house *h, const char *path)
         fprintf(f, "tls: { trust_file: ca.pem }\n");
     fprintf(f, "peers: [ { match: \"*\", tls: %s, auth: [%s] } ]\n",
             m->tls ? "required" : "optional", m->by_dialback ? "dialback" : "pkix, dialback");
+    if (h->land->together)
+        fprintf(f, "dialback: { secret_file: dialback }\n");
     write_limits(h, f);
     write_components(h, f);
     fclose(f);
@@ -133,6 +163,7 @@ void house_start(struct house *h)
     h->node = router()->start(path, &h->bed.sink, error, sizeof(error));
     if (!h->node)
         land_fail(h->land, "%s does not start: %s", h->name, error);
+    h->starts++;
     land_say(h->land, "%s started", h->name);
 }
 
@@ -141,6 +172,25 @@ void house_open(struct house *h)
     h->fresh = true;
     draw_settings(h);
     house_start(h);
+}
+
+static uint64_t counted(struct house *h, unsigned first, unsigned last)
+{
+    struct workers *w = node_workers(adapter_node(h->node));
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < workers_count(w); i++)
+        for (unsigned c = first; c <= last; c++)
+            sum += counter_read(workers_counters(w, i), c);
+    return sum;
+}
+
+/* Bounces nobody could take, and what must not be answered: the only silent ends. */
+static void add_silent(struct house *h)
+{
+    h->land->may_be_silent += (unsigned)(counted(h, COUNTER_MADE_LOST, COUNTER_MADE_LOST) +
+                                         counted(h, COUNTER_DROPPED, COUNTER_DROPPED_END));
+    h->land->resent += (unsigned)counted(h, COUNTER_RESENT, COUNTER_RESENT);
 }
 
 static void end_drain(struct house *h)
@@ -152,10 +202,13 @@ static void end_drain(struct house *h)
     if (code)
         land_fail(h->land, "%s ended with %d", h->name, code);
     land_say(h->land, "%s has drained", h->name);
+    if (h->land->together)
+        add_silent(h);
+    else
+        h->place.forgot_us = world_us(h->land->w);
     router()->free(h->node);
     h->node = NULL;
     h->draining = false;
-    h->place.forgot_us = world_us(h->land->w);
 }
 
 void house_look(struct house *h)
@@ -170,7 +223,7 @@ void house_reload(struct house *h)
 {
     char path[300];
 
-    if (!h->node || h->draining)
+    if (!h->node || h->draining || h->stopped)
         return;
     draw_settings(h);
     path_of(h, path, sizeof(path));
@@ -180,7 +233,7 @@ void house_reload(struct house *h)
 
 void house_drain(struct house *h, uint64_t down_ms)
 {
-    if (!h->node || h->draining)
+    if (!h->node || h->draining || h->stopped)
         return;
     router()->signal(h->node, "term");
     h->draining = true;
@@ -190,10 +243,11 @@ void house_drain(struct house *h, uint64_t down_ms)
 
 void house_kill(struct house *h, uint64_t down_ms)
 {
-    if (!h->node || h->draining)
+    if (!h->node || (h->draining && !h->land->together))
         return;
     host_kill(h->host);
     h->node = NULL;
+    h->draining = h->stopped = false;
     h->fresh = false;
     h->place.forgot_us = world_us(h->land->w);
     h->back_us = world_us(h->land->w) + down_ms * 1000;
@@ -204,7 +258,7 @@ void house_close_links(struct house *h, const char *domain)
     char words[128];
     struct byteq out;
 
-    if (!h->node || h->draining)
+    if (!h->node || h->draining || h->stopped)
         return;
     snprintf(words, sizeof(words), "close %s", domain);
     byteq_init(&out);
@@ -250,7 +304,7 @@ void house_check_queues(struct house *h)
 {
     struct byteq out;
 
-    if (!h->node || h->draining)
+    if (!h->node || h->draining || h->stopped)
         return;
     byteq_init(&out);
     if (router()->control(h->node, "queues", &out))
@@ -274,14 +328,6 @@ static void check_nothing(struct house *h, const char *name)
 
     if (value != 0)
         land_fail(h->land, "%s: at rest %s is %g", h->name, name, value);
-}
-
-/* Bounces nobody could take, and what must not be answered: the only silent ends. */
-static void add_silent(struct house *h)
-{
-    h->land->may_be_silent += (unsigned)metric(h, "fedrouter_stanzas_made_lost_total") +
-                              (unsigned)metric(h, "fedrouter_stanzas_dropped_total");
-    h->land->resent += (unsigned)metric(h, "fedrouter_stanzas_resent_total");
 }
 
 static void check_counts(struct house *h, const uint64_t n[5])

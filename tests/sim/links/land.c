@@ -67,7 +67,7 @@ void land_fail(struct land *l, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nplay it again: test_links --seed %llu\n", (unsigned long long)l->seed);
+    fprintf(stderr, "\nplay it again: %s --seed %llu\n", l->program, (unsigned long long)l->seed);
     fflush(stderr);
     _exit(1); /* a router in the middle of something is not worth taking down */
 }
@@ -102,7 +102,7 @@ static void draw_mood(struct land *l)
         m->body = 300;
 }
 
-static void build_house(struct land *l, const char *name)
+struct house *land_house(struct land *l, const char *name)
 {
     struct house *h = &l->houses[l->house_count];
 
@@ -113,6 +113,7 @@ static void build_house(struct land *l, const char *name)
     snprintf(h->ip, sizeof(h->ip), "10.0.0.%u", h->number + 1);
     h->host = world_host(l->w, name, h->ip);
     bed_init(&h->bed);
+    return h;
 }
 
 static void add_component(struct land *l, struct house *h, const char *pattern)
@@ -153,31 +154,37 @@ static uint64_t draw_latency(struct land *l)
     return land_chance(l, 2) ? 200 : land_draw(l, 60000);
 }
 
-static void build_wires(struct land *l)
+void land_wire(struct land *l)
 {
     for (size_t i = 0; i < l->party_count; i++)
         l->wires[l->wire_count++] = (struct wire){.land = l, .party = l->parties[i]};
-    if (l->house_count == 2)
+    if (l->house_count == 2 && !l->together)
         l->wires[l->wire_count++] = (struct wire){.land = l};
     for (size_t i = 0; i < l->wire_count; i++)
         l->wires[i].usual_us = l->wires[i].party ? draw_latency(l) : 200;
 }
 
-static void build(struct land *l)
+void land_open(struct land *l)
 {
+    random_init_seeded(&l->rnd, l->seed);
     l->w = world_new(l->seed);
     byteq_init(&l->transcript);
     peer_write_to(l->loud ? &l->transcript : NULL);
     ledger_init(&l->ledger, ledger_failed, l);
+    l->dns = dnsserver_open(world_host(l->w, "dns", "10.0.0.53"), "10.0.0.53:53");
+}
+
+static void build(struct land *l)
+{
+    land_open(l);
     draw_mood(l);
     world_set_chopping(l->w, l->mood.chopped);
-    l->dns = dnsserver_open(world_host(l->w, "dns", "10.0.0.53"), "10.0.0.53:53");
     dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
-    build_house(l, "a");
+    land_house(l, "a");
     if (land_chance(l, 2))
-        build_house(l, "b");
+        land_house(l, "b");
     build_parties(l);
-    build_wires(l);
+    land_wire(l);
     trouble_heal(l);
     for (size_t i = 0; i < l->house_count; i++)
         house_open(&l->houses[i]);
@@ -186,18 +193,23 @@ static void build(struct land *l)
 /* --- time --- */
 
 struct count {
+    struct land *land;
     unsigned steps;
 };
 
 static bool count_step(void *arg)
 {
-    ((struct count *)arg)->steps++;
+    struct count *c = arg;
+
+    c->steps++;
+    if (c->land->stepped)
+        c->land->stepped(c->land);
     return false;
 }
 
-static unsigned turn(struct land *l, uint64_t ms)
+unsigned land_turn(struct land *l, uint64_t ms)
 {
-    struct count c = {0};
+    struct count c = {.land = l};
 
     world_run_until(l->w, count_step, &c, ms);
     for (size_t i = 0; i < l->house_count; i++)
@@ -209,7 +221,7 @@ static unsigned turn(struct land *l, uint64_t ms)
 
 /* --- traffic --- */
 
-static void write_some(struct land *l)
+void land_write(struct land *l)
 {
     struct party *from = l->parties[land_draw(l, l->party_count)];
     struct party *to = l->parties[land_draw(l, l->party_count)];
@@ -228,9 +240,9 @@ static void live(struct land *l)
     uint64_t end_us = world_us(l->w) + (uint64_t)l->mood.run_ms * 1000;
 
     while (world_us(l->w) < end_us) {
-        turn(l, 1 + land_draw(l, 80));
+        land_turn(l, 1 + land_draw(l, 80));
         trouble_look(l);
-        write_some(l);
+        land_write(l);
         if (land_chance(l, l->mood.calm))
             trouble_make(l);
         if (land_chance(l, 40))
@@ -240,18 +252,18 @@ static void live(struct land *l)
 
 /* --- rest --- */
 
-static void rest(struct land *l)
+void land_rest(struct land *l, unsigned quiet_steps)
 {
     unsigned steps = 0;
 
     l->calm = true;
     trouble_heal(l);
     for (uint64_t ms = 0; ms < REST_MS; ms += 200)
-        turn(l, 200);
+        land_turn(l, 200);
     for (uint64_t ms = 0; ms < QUIET_MS; ms += 200)
-        steps += turn(l, 200);
+        steps += land_turn(l, 200);
     land_say(l, "%u steps in the last %u s", steps, QUIET_MS / 1000);
-    if (steps > QUIET_STEPS * (unsigned)l->house_count)
+    if (steps > quiet_steps * (unsigned)l->house_count)
         land_fail(l, "%u steps in %u s of rest", steps, QUIET_MS / 1000);
 }
 
@@ -282,7 +294,7 @@ static void name_silent(struct land *l)
     }
 }
 
-static void check(struct land *l)
+void land_check(struct land *l)
 {
     struct ledger_sums sums;
 
@@ -307,7 +319,7 @@ static void check(struct land *l)
                   l->resent);
 }
 
-static void unbuild(struct land *l)
+void land_close(struct land *l)
 {
     for (size_t i = 0; i < l->house_count; i++)
         house_free(&l->houses[i]);
@@ -345,12 +357,11 @@ struct certs *land_certs(const char *dir)
 
 void land_play(uint64_t seed, const char *dir, bool loud)
 {
-    struct land l = {.seed = seed, .dir = dir, .loud = loud};
+    struct land l = {.program = "test_links", .seed = seed, .dir = dir, .loud = loud};
 
-    random_init_seeded(&l.rnd, seed);
     build(&l);
     live(&l);
-    rest(&l);
-    check(&l);
-    unbuild(&l);
+    land_rest(&l, QUIET_STEPS);
+    land_check(&l);
+    land_close(&l);
 }

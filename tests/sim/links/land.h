@@ -12,8 +12,8 @@
 
 #include "sim/peer.h"
 
-#define HOUSES_MAX  2
-#define PARTIES_MAX 10
+#define HOUSES_MAX  4
+#define PARTIES_MAX 16
 
 /* A router and its configuration. */
 struct house {
@@ -23,9 +23,11 @@ struct house {
     char ip[32];
     struct host *host;
     struct bed bed;
-    void *node; /* NULL: it does not run */
+    void *node;      /* NULL: it does not run */
+    unsigned starts; /* so far */
     bool draining;
-    bool fresh; /* never killed, drained: its counters know the whole run */
+    bool stopped; /* its process does not run for a while */
+    bool fresh;   /* never killed, drained: its counters know the whole run */
     uint64_t back_us;
     struct place place; /* and its wires to the other house */
     unsigned workers;
@@ -67,6 +69,7 @@ struct wire {
 };
 
 struct land {
+    const char *program; /* that plays it */
     uint64_t seed;
     struct random rnd;
     struct world *w;
@@ -87,12 +90,32 @@ struct land {
     unsigned may_be_silent; /* as the routers counted */
     unsigned resent;
     bool calm; /* the end: nothing befalls any more, nobody writes */
+    /* The routers are nodes of one cluster: what they have in common. */
+    bool together;
+    struct place common;
+    void (*stepped)(struct land *l); /* after each event, or NULL */
 };
 
 /* Certificates that all runs share; `dir` exists. */
 struct certs *land_certs(const char *dir);
 /* Plays one; returns only if all is well. `loud`: what happens goes to standard error. */
 void land_play(uint64_t seed, const char *dir, bool loud);
+
+/* --- its parts, for other kinds of land --- */
+void land_open(struct land *l); /* seed, dir, loud are set: the world, names, nobody in it */
+struct house *land_house(struct land *l, const char *name);
+/* A wire for each party: once all are there. */
+void land_wire(struct land *l);
+/* So long, then whoever has something to do. Returns the number of events. */
+unsigned land_turn(struct land *l, uint64_t ms);
+/* Somebody writes to somebody. */
+void land_write(struct land *l);
+/* Long enough for everything to end; `quiet_steps`: events that a router may still have in the
+ * last ten seconds. */
+void land_rest(struct land *l, unsigned quiet_steps);
+/* At rest. */
+void land_check(struct land *l);
+void land_close(struct land *l);
 
 uint64_t land_draw(struct land *l, uint64_t below);
 bool land_chance(struct land *l, unsigned one_in);

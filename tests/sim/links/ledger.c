@@ -120,7 +120,7 @@ static bool uncertain(const struct letter *x, uint64_t then_us)
     for (size_t i = 0; i < PLACES_MAX && x->places[i]; i++)
         if (spells_cover(&x->places[i]->spells, then_us))
             return true;
-    return false;
+    return x->common && spells_cover(&x->common->spells, then_us);
 }
 
 static struct slice bare(const char *address)

@@ -53,6 +53,7 @@ struct letter {
     char from[96];
     char to[96];
     struct place *places[PLACES_MAX]; /* on its way, NULL behind the last */
+    struct place *common;             /* of a cluster: whoever owns its pair, or NULL */
     struct place *home;               /* of the sender: bounces pass it */
     unsigned house;                   /* which router accepts it */
     bool answerable;

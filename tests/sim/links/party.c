@@ -178,6 +178,7 @@ static void set_places(struct letter *x, const struct line *n, struct party *to)
     if (to->house && to->house != n->house)
         x->places[i++] = &to->house->place;
     x->places[i] = &to->place;
+    x->common = n->party->land->together ? &n->party->land->common : NULL;
 }
 
 static void put_letter(struct line *n, const struct letter *x, unsigned body)

@@ -1,0 +1,186 @@
+#include "sim/cluster/fleet.h"
+
+#include "node/conf.h"
+#include "scenario/adapter.h"
+#include "sim/links/trouble.h"
+
+#include <stdio.h>
+
+/* At rest a node renews, asks and answers each second; so many events in ten seconds are a storm.
+ */
+#define QUIET_STEPS 4000
+/* Until then newcomers settle the table, and nothing befalls them. */
+#define WARM_MS 12000
+
+/* --- what files may not say --- */
+
+static char *beside(struct conf *c, const char *name, const char *ending)
+{
+    return arena_format(&c->arena, "%.*s/%s%s", (int)(strrchr(c->file, '/') - c->file), c->file,
+                        name, ending);
+}
+
+static void amend(struct conf *c)
+{
+    char mesh[80];
+    const char *problem;
+
+    snprintf(mesh, sizeof(mesh), "mesh-%s", c->node.name);
+    c->store_kind = CONF_STORE_REDIS;
+    assert(redis_url_parse(SLICE("redis://" FLEET_REDIS), c->redis.urls.list, &problem) == OK);
+    c->listen.mesh.list = arena_alloc(&c->arena, sizeof(struct addr));
+    c->listen.mesh.list[0] = c->listen.s2s.list[0];
+    addr_set_port(&c->listen.mesh.list[0], 5290);
+    c->listen.mesh.count = 1;
+    c->mesh.advertise = c->listen.mesh;
+    c->mesh.ca_file = beside(c, "ca", ".pem");
+    c->mesh.cert_file = beside(c, mesh, ".pem");
+    c->mesh.key_file = beside(c, mesh, ".key");
+}
+
+/* --- what all runs share --- */
+
+static void write_secret(const char *dir, const char *name, const char *text)
+{
+    char path[300];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert(f && fputs(text, f) > 0);
+    fclose(f);
+}
+
+void fleet_prepare(const char *dir)
+{
+    static const char *const made[][2] = {
+        {"mesh-a", "dns=a"},
+        {"mesh-b", "dns=b"},
+        {"mesh-c", "dns=c"},
+        {"mesh-d", "dns=d"},
+    };
+    struct certs *c = certs_new(dir);
+
+    for (size_t i = 0; i < COUNT(made); i++)
+        assert(certs_make(c, made[i][0], made[i][1]));
+    certs_free(c);
+    write_secret(dir, "secret", "abc");
+    write_secret(dir, "dialback", "the nodes of a cluster have one secret, and it is a long one");
+}
+
+/* --- who is there --- */
+
+static void draw_mood(struct land *l)
+{
+    l->mood = (struct mood){
+        .letters = 50 + (unsigned)land_draw(l, 400),
+        .body = land_chance(l, 3) ? 20000 : 1000,
+        .run_ms = 10000 + (unsigned)land_draw(l, 40000),
+        .calm = 20 + (unsigned)land_draw(l, 200),
+        .bursts = land_chance(l, 2) ? 30 : 4,
+    };
+}
+
+static void build_houses(struct fleet *f)
+{
+    static const char *const names[HOUSES_MAX] = {"a", "b", "c", "d"};
+    struct land *l = &f->land;
+    size_t count = 2 + land_draw(l, HOUSES_MAX - 1);
+
+    for (size_t i = 0; i < count; i++) {
+        struct house *h = land_house(l, names[i]);
+
+        h->workers = 1 + (unsigned)land_draw(l, FLEET_WORKERS_MAX);
+    }
+}
+
+/* One domain that has a component on each node, and one for each that is nowhere else. */
+static void build_parties(struct land *l)
+{
+    char name[64];
+    size_t remotes = 1 + land_draw(l, 4);
+
+    for (size_t i = 0; i < l->house_count; i++) {
+        party_component(l, &l->houses[i], "c.example");
+        snprintf(name, sizeof(name), "c.%s.example", l->houses[i].name);
+        if (land_chance(l, 2))
+            party_component(l, &l->houses[i], name);
+    }
+    for (size_t i = 0; i < remotes; i++) {
+        snprintf(name, sizeof(name), "r%zu.example", i);
+        party_server(l, name);
+    }
+}
+
+static void build(struct fleet *f)
+{
+    struct land *l = &f->land;
+
+    land_open(l);
+    draw_mood(l);
+    world_set_chopping(l->w, false); /* that is for other tests */
+    dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
+    f->redis_host = world_host(l->w, "redis", FLEET_REDIS);
+    f->redis = redisserver_open(f->redis_host, FLEET_REDIS ":6379");
+    build_houses(f);
+    build_parties(l);
+    land_wire(l);
+    crew_open(f);
+    trouble_heal(l);
+    for (size_t i = 0; i < l->house_count; i++)
+        house_open(&l->houses[i]);
+    l->stepped = crew_look;
+}
+
+/* --- life --- */
+
+/* From a component to the network, or from there to a component. */
+static void write_some(struct land *l)
+{
+    struct party *from = l->parties[land_draw(l, l->party_count)];
+    struct party *to = l->parties[land_draw(l, l->party_count)];
+    unsigned n = 1 + (unsigned)land_draw(l, l->mood.bursts);
+
+    if (!from->house == !to->house || l->ledger.count >= l->mood.letters)
+        return;
+    for (; n; n--)
+        if (!party_write(from, to, 0))
+            return;
+}
+
+static void live(struct fleet *f)
+{
+    struct land *l = &f->land;
+    uint64_t end_us = (WARM_MS + (uint64_t)l->mood.run_ms) * 1000;
+
+    for (unsigned i = 0; i < WARM_MS / 100; i++) {
+        land_turn(l, 100);
+        if (land_chance(l, 4))
+            write_some(l);
+    }
+    while (world_us(l->w) < end_us) {
+        land_turn(l, 1 + land_draw(l, 80));
+        storm_look(f);
+        write_some(l);
+        if (land_chance(l, l->mood.calm))
+            storm_make(f);
+        if (land_chance(l, 40))
+            house_check_queues(&l->houses[land_draw(l, l->house_count)]);
+    }
+}
+
+void fleet_play(uint64_t seed, const char *dir, bool loud)
+{
+    struct fleet f = {
+        .land = {
+            .program = "test_cluster", .seed = seed, .dir = dir, .loud = loud, .together = true}};
+
+    adapter_amend = amend;
+    build(&f);
+    live(&f);
+    storm_end(&f);
+    land_rest(&f.land, QUIET_STEPS);
+    land_check(&f.land);
+    land_say(&f.land, "%u takeovers, %u drains", f.takeovers, f.drains);
+    land_close(&f.land);
+}

@@ -1,0 +1,71 @@
+/* tests/sim/cluster/fleet.h - one run: whole nodes that act as one router, a Redis, components on
+ * every node, remote servers, and what befalls them.
+ *
+ * A land (sim/links) whose routers share a table and a mesh. Checked after every event: at most one
+ * node may write for a pair. By the ledger, as it fills: order for each connection and pair, no
+ * stanza twice or answered twice but for trouble. At rest: every stanza has its fate, nothing is
+ * left.
+ *
+ *   fleet.c   who is there, one run        crew.c    the inside of nodes: who may write
+ *   storm.c   what a seed lets befall them
+ */
+#ifndef SIM_CLUSTER_FLEET_H
+#define SIM_CLUSTER_FLEET_H
+
+#include "link/site.h"
+#include "sim/links/house.h"
+#include "sim/links/party.h"
+#include "sim/redisserver.h"
+
+#define FLEET_WORKERS_MAX 2
+#define FLEET_PAIRS_MAX   64
+#define FLEET_REDIS       "10.0.0.99"
+
+/* The inside of a node. */
+struct crew {
+    unsigned start; /* which of the house's; 0: none */
+    struct site *sites[FLEET_WORKERS_MAX];
+    unsigned count; /* 0: not known yet */
+};
+
+/* A pair and who may write for it. */
+struct berth {
+    char key[160];
+    struct slice local, remote; /* in it */
+    struct house *writer;       /* the last, or NULL */
+    uint64_t token;
+    unsigned changes; /* of writer */
+};
+
+struct fleet {
+    struct land land;
+    struct host *redis_host;
+    struct redisserver *redis;
+    struct crew crews[HOUSES_MAX];
+    struct berth berths[FLEET_PAIRS_MAX];
+    size_t berth_count;
+    unsigned takeovers;
+    unsigned drains;
+};
+
+static inline struct fleet *fleet_of(struct land *l)
+{
+    return LIST_ENTRY(l, struct fleet, land);
+}
+
+/* Certificates that all runs share; `dir` exists. */
+void fleet_prepare(const char *dir);
+/* Plays one; returns only if all is well. */
+void fleet_play(uint64_t seed, const char *dir, bool loud);
+
+/* --- crew.c --- */
+void crew_open(struct fleet *f); /* all parties are there */
+/* After each event. */
+void crew_look(struct land *l);
+
+/* --- storm.c --- */
+void storm_make(struct fleet *f);
+void storm_look(struct fleet *f);
+void storm_end(struct fleet *f);
+
+#endif
