@@ -64,6 +64,7 @@ struct lease_peer {
     /* what outlasts our incarnations and epochs */
     uint64_t alive_ms;  /* last sign of life, or when it was first heard of */
     bool heard;         /* ... and that was on the mesh */
+    bool renewed;       /* its count was seen to rise: it had the table then */
     uint64_t bound_ms;  /* until then our promise to it runs */
     bool refused;       /* no promise: burial sent, or seen leaving the list */
     bool over;          /* ... and no right of it can run any more */
@@ -226,7 +227,10 @@ void lease_hear_bye(struct lease *l, struct lease_id from, bool holds, uint64_t 
 void lease_hear_buried(struct lease *l, uint64_t incarnation);
 /* Whether this node saw that incarnation leave the list: it should be told. */
 bool lease_saw_leave(const struct lease *l, struct lease_id id);
-/* The operator's word that it is dead. False while it answers. */
+/* Any incarnation of that name gave a sign of life a moment ago; *ret_silent_ms: since the last. */
+bool lease_lives(const struct lease *l, struct slice name, uint64_t now_ms,
+                 uint64_t *ret_silent_ms);
+/* The operator's word that it is dead. False while it answers, on the mesh or at the table. */
 bool lease_forget(struct lease *l, struct lease_id id, uint64_t now_ms);
 
 /* --- leaving --- */

@@ -105,6 +105,7 @@ static void take_row(struct lease *l, const struct lease_row *row, uint64_t now_
 
     if (renewed) {
         p->alive_ms = now_ms;
+        p->renewed = true;
         p->refused = p->over = false;
     }
     if (!p->counted || row->count != p->count || p->same_since_ms == 0)
@@ -291,11 +292,31 @@ bool lease_saw_leave(const struct lease *l, struct lease_id id)
     return p && p->buried && !p->listed;
 }
 
+/* Its renewals may be all that is heard of a node whose mesh is cut. */
+static bool lives(const struct lease_peer *p, uint64_t now_ms)
+{
+    return (p->heard || p->renewed) && now_ms - p->alive_ms < LEASE_WATCH_MS;
+}
+
+bool lease_lives(const struct lease *l, struct slice name, uint64_t now_ms,
+                 uint64_t *ret_silent_ms)
+{
+    for (size_t i = 0; i < l->peer_count; i++) {
+        const struct lease_peer *p = &l->peers[i];
+
+        if (!slice_is(name, p->name) || !lives(p, now_ms))
+            continue;
+        *ret_silent_ms = now_ms - p->alive_ms;
+        return true;
+    }
+    return false;
+}
+
 bool lease_forget(struct lease *l, struct lease_id id, uint64_t now_ms)
 {
     struct lease_peer *p = lease_peer_get(l, id, now_ms);
 
-    if (p->heard && now_ms - p->alive_ms < LEASE_WATCH_MS)
+    if (lives(p, now_ms))
         return false;
     p->left = p->holds = true;
     refuse(p, now_ms);

@@ -295,6 +295,27 @@ TEST(lease, forgetting_is_refused_while_it_answers)
     lease_fini(&l);
 }
 
+/* Cut off from our mesh, not from the table: it may write. */
+TEST(lease, forgetting_is_refused_while_it_renews)
+{
+    uint64_t silent_ms = 0;
+
+    set_up(false);
+    join_b();
+    CHECK(lease_lives(&l, SLICE("b"), now, &silent_ms));
+    CHECK(!lease_forget(&l, id("b", 200), now));
+    for (int i = 0; i < 6; i++)
+        second_with(false);
+    CHECK(lease_lives(&l, SLICE("b"), now, &silent_ms));
+    CHECK_EQ(silent_ms, 6000);
+    CHECK(!lease_forget(&l, id("b", 200), now));
+    second_with(false);
+    CHECK(!lease_lives(&l, SLICE("b"), now, &silent_ms));
+    CHECK(!lease_lives(&l, SLICE("c"), now, &silent_ms));
+    CHECK(lease_forget(&l, id("b", 200), now));
+    lease_fini(&l);
+}
+
 TEST(lease, a_bye_names_those_who_are_not_refused)
 {
     const struct lease_peer *b;
@@ -486,6 +507,7 @@ TESTS(TEST_OF(lease, right_lasts_six_seconds_from_the_sending),
       TEST_OF(lease, a_stranger_is_watched_for_thirty_seconds),
       TEST_OF(lease, who_said_bye_is_buried_at_once_and_holds_without_end),
       TEST_OF(lease, forgetting_is_refused_while_it_answers),
+      TEST_OF(lease, forgetting_is_refused_while_it_renews),
       TEST_OF(lease, a_bye_names_those_who_are_not_refused),
       TEST_OF(lease, who_returns_asserts_before_its_renewals_count),
       TEST_OF(lease, who_returns_without_a_right_starts_as_new),
