@@ -266,18 +266,9 @@ void lane_tx_renew(struct lane_tx *tx)
 
 void lane_tx_flush(struct lane_tx *tx, bool all, enum bounce why)
 {
-    size_t held = tx->held_count; /* only those here now */
-
     while (all && tx->undone_count)
         drop_first_undone(tx, why);
-    for (; held; held--) {
-        struct stanza *s = LIST_FIRST(&tx->held, struct stanza, custody_node);
-
-        list_remove(&s->custody_node);
-        tx->held_count--;
-        tx->bytes -= stanza_cost(s);
-        tx->ops->fate(tx, s, FATE_BOUNCED, why, slice_none());
-    }
+    lane_tx_bounce_held(tx, why);
 }
 
 /* --- owner side --- */
