@@ -61,24 +61,25 @@ static bool was_tried(const struct offer *o, const char *name)
     return false;
 }
 
+static bool takes(const struct members *m, const struct fellow *f)
+{
+    return f->up && f->listed && !owners_drains(&m->owners, slice_from(f->name));
+}
+
 /* First in the pair's order among those who may take it and were not asked yet. */
 static struct fellow *next_candidate(const struct members *m, const struct offer *o)
 {
-    uint64_t hash = rendezvous_hash(slice_from(o->key)), best = 0;
     struct fellow *found = NULL;
+    struct rendezvous order;
 
+    rendezvous_begin(&order, slice_from(o->key));
     LIST_WALK(node, &m->fellows)
     {
         struct fellow *f = LIST_ENTRY(node, struct fellow, node);
-        uint64_t draw = rendezvous_draw(hash, rendezvous_hash(slice_from(f->name)));
 
-        if (!f->up || !f->listed || was_tried(o, f->name) ||
-            owners_drains(&m->owners, slice_from(f->name)))
-            continue;
-        if (!found || draw > best) {
+        if (takes(m, f) && !was_tried(o, f->name) &&
+            rendezvous_name_leads(&order, slice_from(f->name)))
             found = f;
-            best = draw;
-        }
     }
     return found;
 }
@@ -120,10 +121,9 @@ size_t members_pairs_left(const struct members *m)
 
 static bool anyone_takes(const struct members *m)
 {
-    for (const struct list *l = m->fellows.next; l != &m->fellows; l = l->next) {
-        const struct fellow *f = LIST_ENTRY(l, const struct fellow, node);
-
-        if (f->up && f->listed && !owners_drains(&m->owners, slice_from(f->name)))
+    LIST_WALK(node, &m->fellows)
+    {
+        if (takes(m, LIST_ENTRY(node, const struct fellow, node)))
             return true;
     }
     return false;

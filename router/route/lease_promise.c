@@ -138,22 +138,18 @@ size_t lease_promises_missing(const struct lease *l, uint64_t now_ms)
 
 struct slice lease_choice(const struct lease *l, struct slice key)
 {
-    uint64_t hash = rendezvous_hash(key);
     struct slice best = slice_from(l->name);
-    uint64_t best_draw = rendezvous_draw(hash, rendezvous_hash(best));
     const struct lease_peer *p;
+    struct rendezvous order;
     size_t pos = 0;
 
     if (!l->on_list)
         return slice_none();
-    while ((p = lease_next_needed(l, &pos))) {
-        uint64_t draw = rendezvous_draw(hash, rendezvous_hash(slice_from(p->name)));
-
-        if (draw > best_draw) {
+    rendezvous_begin(&order, key);
+    rendezvous_name_leads(&order, best);
+    while ((p = lease_next_needed(l, &pos)))
+        if (rendezvous_name_leads(&order, slice_from(p->name)))
             best = slice_from(p->name);
-            best_draw = draw;
-        }
-    }
     return best;
 }
 

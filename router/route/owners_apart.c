@@ -45,18 +45,16 @@ bool owners_drains(const struct owners *o, struct slice node)
 static const struct lease_peer *find_claimer(const struct owners *o, struct slice key,
                                              uint64_t now_ms)
 {
-    uint64_t hash = rendezvous_hash(key), best = 0;
     const struct lease_peer *p, *found = NULL;
+    struct rendezvous order;
     size_t pos = 0;
 
+    rendezvous_begin(&order, key);
     while ((p = lease_next_member(o->lease, &pos))) {
         const struct owners_peer *peer = peer_fresh(o, p, now_ms);
-        uint64_t draw = rendezvous_draw(hash, rendezvous_hash(slice_from(p->name)));
 
-        if (peer && peer->can_claim && (!found || draw > best)) {
+        if (peer && peer->can_claim && rendezvous_name_leads(&order, slice_from(p->name)))
             found = p;
-            best = draw;
-        }
     }
     return found;
 }

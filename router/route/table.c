@@ -194,21 +194,15 @@ void table_leave(struct table *t, uint64_t id, uint64_t now_ms)
 static struct table_instance *highest(struct table_entry *e, struct slice key, bool after)
 {
     struct table_instance *best = NULL;
-    uint64_t best_draw = 0;
-    uint64_t h = rendezvous_hash(key);
+    struct rendezvous order;
 
+    rendezvous_begin(&order, key);
     LIST_WALK(node, &e->instances)
     {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
-        uint64_t draw;
 
-        if (after ? i->leaving : i->joining)
-            continue;
-        draw = rendezvous_draw(h, i->id);
-        if (!best || draw > best_draw) {
+        if (!(after ? i->leaving : i->joining) && rendezvous_leads(&order, i->id))
             best = i;
-            best_draw = draw;
-        }
     }
     return best;
 }

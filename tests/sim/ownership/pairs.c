@@ -214,19 +214,14 @@ static int whom_to_send(struct world *w, struct node *n, int pair)
 {
     struct slice key = slice_from(pair_key(pair));
     struct slice choice = lease_choice(&n->lease, key);
-    uint64_t best_draw = 0;
+    struct rendezvous order;
     int best = -1;
 
-    for (int i = 0; i < w->slot_count; i++) {
-        uint64_t draw =
-            rendezvous_draw(rendezvous_hash(key), rendezvous_hash(slice_from(w->nodes[i].name)));
-
+    rendezvous_begin(&order, key);
+    for (int i = 0; i < w->slot_count; i++)
         if (n->heard[i].can_claim && w->now_ms - n->heard[i].at_ms < 2000 &&
-            (best < 0 || draw > best_draw)) {
+            rendezvous_name_leads(&order, slice_from(w->nodes[i].name)))
             best = i;
-            best_draw = draw;
-        }
-    }
     for (int i = 0; i < w->slot_count && best < 0; i++)
         if (w->nodes[i].up && i != n->slot && slice_is(choice, w->nodes[i].name))
             best = i;
