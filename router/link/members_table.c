@@ -224,6 +224,9 @@ static struct members *call_end(struct call *c)
     return m;
 }
 
+typedef void batch_fn(struct store *s, struct store_as as, const struct store_pair *pairs,
+                      size_t count, store_done_fn *done, void *arg);
+
 static void to_pairs(const struct owners_item *items, size_t count, struct store_pair *pairs)
 {
     for (size_t i = 0; i < count; i++) {
@@ -235,6 +238,15 @@ static void to_pairs(const struct owners_item *items, size_t count, struct store
         p->witness = w->node;
         p->witness_incarnation = w->incarnation;
     }
+}
+
+static void send_batch(struct members *m, batch_fn *batch, const struct owners_item *items,
+                       size_t count, store_done_fn *done)
+{
+    struct store_pair pairs[OWNERS_BATCH_MAX];
+
+    to_pairs(items, count, pairs);
+    batch(m->store, members_as(m), pairs, count, done, call_new(m));
 }
 
 static enum owners_answer to_rows(struct members *m, const struct store_answer *a,
@@ -274,11 +286,7 @@ static void on_claimed(void *arg, const struct store_answer *a)
 
 static void op_claim(void *arg, const struct owners_item *items, size_t count)
 {
-    struct members *m = arg;
-    struct store_pair pairs[OWNERS_BATCH_MAX];
-
-    to_pairs(items, count, pairs);
-    store_claim(m->store, members_as(m), pairs, count, on_claimed, call_new(m));
+    send_batch(arg, store_claim, items, count, on_claimed);
 }
 
 static void on_asserted(void *arg, const struct store_answer *a)
@@ -294,11 +302,7 @@ static void on_asserted(void *arg, const struct store_answer *a)
 
 static void op_assert(void *arg, const struct owners_item *items, size_t count)
 {
-    struct members *m = arg;
-    struct store_pair pairs[OWNERS_BATCH_MAX];
-
-    to_pairs(items, count, pairs);
-    store_assert(m->store, members_as(m), pairs, count, on_asserted, call_new(m));
+    send_batch(arg, store_assert, items, count, on_asserted);
 }
 
 static void on_released(void *arg, const struct store_answer *a)
@@ -314,11 +318,7 @@ static void on_released(void *arg, const struct store_answer *a)
 
 static void op_release(void *arg, const struct owners_item *items, size_t count)
 {
-    struct members *m = arg;
-    struct store_pair pairs[OWNERS_BATCH_MAX];
-
-    to_pairs(items, count, pairs);
-    store_release(m->store, members_as(m), pairs, count, on_released, call_new(m));
+    send_batch(arg, store_release, items, count, on_released);
 }
 
 /* --- what the owners say to workers --- */
