@@ -68,7 +68,6 @@ void members_leave(struct members *m, void (*done)(void *arg), void *arg);
 
 /* --- for people --- */
 enum lease_state members_state(const struct members *m);
-struct lease *members_lease(struct members *m);
 struct owners *members_owners(struct members *m);
 /* Of the table, also when its connections are closed already. */
 const struct store_state *members_store_state(const struct members *m);

@@ -189,14 +189,4 @@ bool owners_can_claim(const struct owners *o, uint64_t now_ms);
 /* That member's last PONG said that it drains. */
 bool owners_drains(const struct owners *o, struct slice node);
 
-/* --- questions --- */
-
-/* False: not a row of ours. */
-bool owners_state(const struct owners *o, struct slice key, enum owner_state *ret_state,
-                  uint64_t *ret_token);
-void owners_walk(const struct owners *o,
-                 void (*fn)(void *arg, struct slice key, enum owner_state state, uint64_t token),
-                 void *arg);
-const char *owner_state_word(enum owner_state state);
-
 #endif

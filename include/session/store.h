@@ -185,8 +185,6 @@ struct store_state {
 const struct store_state *store_state(const struct store *s);
 /* Of the last answered renewal; {0, 0} before. A node alone is on its list from the start. */
 struct store_as store_as(const struct store *s);
-/* Pairs of this node, as far as the table is our own memory; else 0. */
-size_t store_pair_count(const struct store *s);
 /* No callback comes any more. A connection needs the loop's next turn to close. */
 void store_free(struct store *s);
 

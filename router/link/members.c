@@ -327,11 +327,6 @@ enum lease_state members_state(const struct members *m)
     return lease_state(&m->lease, members_now(m));
 }
 
-struct lease *members_lease(struct members *m)
-{
-    return &m->lease;
-}
-
 struct owners *members_owners(struct members *m)
 {
     return &m->owners;

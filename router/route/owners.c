@@ -6,13 +6,6 @@ struct let_go {
     char key[];
 };
 
-const char *owner_state_word(enum owner_state state)
-{
-    static const char *const words[] = {"wanted", "ours", "provisional", "offered"};
-
-    return words[state];
-}
-
 /* --- rows --- */
 
 static void set_state(struct owners *o, struct owner_row *r, enum owner_state state)
@@ -539,29 +532,6 @@ bool owners_has(const struct owners *o, struct slice key)
     const struct owner_row *r = map_find(&o->rows, key);
 
     return r && is_held(r);
-}
-
-bool owners_state(const struct owners *o, struct slice key, enum owner_state *ret_state,
-                  uint64_t *ret_token)
-{
-    const struct owner_row *r = map_find(&o->rows, key);
-
-    if (!r)
-        return false;
-    *ret_state = r->state;
-    *ret_token = r->token;
-    return true;
-}
-
-void owners_walk(const struct owners *o,
-                 void (*fn)(void *arg, struct slice key, enum owner_state state, uint64_t token),
-                 void *arg)
-{
-    size_t pos = 0;
-    const struct owner_row *r;
-
-    while ((r = map_next(&o->rows, &pos)))
-        fn(arg, owner_key(r), r->state, r->token);
 }
 
 void owners_init(struct owners *o, const struct owners_ops *ops, void *arg, struct lease *lease,

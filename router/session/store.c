@@ -74,11 +74,6 @@ struct store_as store_as(const struct store *s)
     return s->as;
 }
 
-size_t store_pair_count(const struct store *s)
-{
-    return s->kind->pair_count(s);
-}
-
 void store_free(struct store *s)
 {
     s->kind->free(s);

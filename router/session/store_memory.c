@@ -271,11 +271,6 @@ static void tell(struct store *s, struct slice text)
     answer_new(memory_of(s), NULL, NULL)->notice = mem_strndup(text);
 }
 
-static size_t pair_count(const struct store *s)
-{
-    return map_count(&LIST_ENTRY(s, const struct store_memory, store)->pairs);
-}
-
 static void memory_free(struct store *s)
 {
     struct store_memory *m = memory_of(s);
@@ -292,8 +287,7 @@ static void memory_free(struct store *s)
     mem_free(m);
 }
 
-static const struct store_kind kind = {renew, batch, bury,       bye,        sweep,
-                                       put,   tell,  pair_count, memory_free};
+static const struct store_kind kind = {renew, batch, bury, bye, sweep, put, tell, memory_free};
 
 struct store *store_memory_new(struct loop *l, const char *node, const struct store_events *events,
                                void *arg)

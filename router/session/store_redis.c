@@ -273,15 +273,9 @@ static void redis_free(struct store *store)
     mem_free(s);
 }
 
-/* The table itself knows how many; nobody needs it each time the status is asked. */
-static size_t pair_count(const struct store *store)
-{
-    return 0;
-}
-
 static const struct store_kind kind = {
     redis_call_renew, redis_call_batch, redis_call_bury, redis_call_bye, redis_sweep, put, tell,
-    pair_count,       redis_free};
+    redis_free};
 
 struct store *store_redis_new(struct loop *l, const struct store_redis_options *o,
                               const struct store_events *events, void *arg)
