@@ -148,8 +148,6 @@ static inline bool key_is_pair(struct slice key)
 {
     return key.ptr[0] != '#';
 }
-/* "local remote" taken apart. */
-void key_split(struct slice key, struct slice *ret_local, struct slice *ret_remote);
 static inline struct slice id_key(const uint64_t *id)
 {
     return slice_make((const char *)id, sizeof(*id));

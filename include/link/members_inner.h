@@ -5,6 +5,7 @@
 
 #include "link/members_private.h"
 #include "loop/timer.h"
+#include "route/router.h"
 
 /* Until when may be written; zero for good once its right is lost. */
 struct until {
@@ -80,7 +81,6 @@ void members_before(struct members *m);
 void members_order(struct members *m, unsigned worker, struct order *o);
 /* `o` goes to every worker; freed. */
 void members_order_all(struct members *m, struct order *o);
-void members_split(struct slice key, struct slice *ret_local, struct slice *ret_remote);
 
 /* members_table.c */
 extern const struct owners_ops members_owners_ops;

@@ -1,4 +1,5 @@
 /* link/owner.h - who owns a pair, as a worker sees it: the question that lanes and ports ask.
+ * A pair is known by its key (route/router: "local remote").
  *
  * Answers come from a worker's own copy, at once. Without a view (ops NULL) every pair is ours.
  *
@@ -30,15 +31,14 @@ struct owner {
 
 struct owner_ops {
     /* Where its stanzas go. */
-    void (*find)(void *arg, struct slice local, struct slice remote, struct owner *ret_owner);
+    void (*find)(void *arg, struct slice key, struct owner *ret_owner);
     /* Another node, or another worker, has stanzas for the pair: is it ours, or to be claimed by us
      * (one hop: nothing that came over a lane is sent on)? Asked on the pair's worker. */
-    bool (*accept)(void *arg, struct slice local, struct slice remote);
+    bool (*accept)(void *arg, struct slice key);
     /* `by` does not own it, and named `hint` (OWNER_NODE), or nobody (OWNER_UNKNOWN). Followed only
      * if its token is higher than any seen for the pair. What find answers then is done, after a
      * back-off if it is the same. */
-    void (*refused)(void *arg, struct slice local, struct slice remote, struct slice by,
-                    const struct owner *hint);
+    void (*refused)(void *arg, struct slice key, struct slice by, const struct owner *hint);
 };
 
 struct owner_view {

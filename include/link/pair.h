@@ -1,5 +1,5 @@
 /* link/pair.h - an outbound pair (our domain, their domain) on the worker that owns it: its queue,
- * its link, its back-off.
+ * its link, its back-off. It is known by its key (route/router).
  *
  *          put            granted           opened
  *   IDLE -------> CLAIMING -----> DIALLING ------> OPEN ----ending---> ENDING --closed--> IDLE
@@ -43,16 +43,15 @@ enum pair_state {
 
 /* The view's news: the pair is ours (a pair that lives here is made if need be), again when what
  * bounds it changes; or it is not, or not any more: everything is given back. */
-void pair_granted(struct site *site, struct slice local, struct slice remote,
-                  const struct view_grant *grant);
-void pair_give_up(struct site *site, struct slice local, struct slice remote);
+void pair_granted(struct site *site, struct slice key, const struct view_grant *grant);
+void pair_give_up(struct site *site, struct slice key);
 /* This node is leaving and another may take them: every pair of ours falls silent, at a stanza's
  * border, and when the peer's TCP has acknowledged what was written (or after `ack_ms`, withdrawing
  * the rest) it is offered. */
 void pairs_hand_over(struct site *site, uint64_t ack_ms);
 
 /* router_ops.pair: created if need be. */
-struct outq *pair_queue(struct site *site, struct slice local, struct slice remote);
+struct outq *pair_queue(struct site *site, struct slice key);
 struct pair *pair_of_queue(struct outq *q); /* NULL: a component's queue */
 /* The oldest written stanza is over age: the link hangs. */
 void pair_hangs(struct pair *p);

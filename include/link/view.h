@@ -36,13 +36,12 @@ struct view_grant {
     bool provisional; /* by promises alone: no row yet */
     const _Atomic uint64_t *until_boot_ms;
 };
-bool view_owns(const struct view *v, struct slice local, struct slice remote,
-               struct view_grant *ret_grant);
+bool view_owns(const struct view *v, struct slice key, struct view_grant *ret_grant);
 /* It has stanzas: pair_granted or pair_give_up follows. */
-void view_want(struct view *v, struct slice local, struct slice remote);
+void view_want(struct view *v, struct slice key);
 /* It is forgotten. */
-void view_release(struct view *v, struct slice local, struct slice remote);
+void view_release(struct view *v, struct slice key);
 /* Nothing of it is under way: it may be another's (drain). */
-void view_offer(struct view *v, struct slice local, struct slice remote);
+void view_offer(struct view *v, struct slice key);
 
 #endif

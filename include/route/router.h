@@ -23,7 +23,7 @@ struct router;
 
 struct router_ops {
     /* The queue of a pair owned here; created if need be, never NULL. */
-    struct outq *(*pair)(void *arg, struct slice local, struct slice remote);
+    struct outq *(*pair)(void *arg, struct slice key);
     /* The queue of a component instance connected here, or NULL. */
     struct outq *(*instance)(void *arg, uint64_t id);
     /* The lane to a port on another worker, created if need be. */
@@ -83,6 +83,8 @@ void router_leave(struct router *r, uint64_t id);
 /* Which worker a pair, or another node, lives on. */
 unsigned router_key_worker(const struct router *r, struct slice key);
 size_t router_pair_key(struct slice local, struct slice remote, char *buf);
+/* Takes apart what router_pair_key made; the parts are of the key. */
+void router_pair_split(struct slice key, struct slice *ret_local, struct slice *ret_remote);
 size_t router_instance_key(uint64_t id, char *buf);
 
 /* Ages: queues, lanes, held stanzas. `hangs`: an open queue whose oldest written stanza is over

@@ -69,24 +69,11 @@ static struct shared_in *shared_in(struct lanes *l, const struct lane_out *name,
     return in;
 }
 
-void key_split(struct slice key, struct slice *ret_local, struct slice *ret_remote)
-{
-    size_t space = slice_find(key, ' ');
-
-    *ret_local = slice_sub(key, 0, space);
-    *ret_remote = slice_from_offset(key, space + 1);
-}
-
 static bool accepts(const struct lanes *l, struct slice key)
 {
     const struct owner_view *v = &l->o.owners;
-    struct slice local;
-    struct slice remote;
 
-    if (!v->ops || !key_is_pair(key))
-        return true;
-    key_split(key, &local, &remote);
-    return v->ops->accept(v->arg, local, remote);
+    return !v->ops || !key_is_pair(key) || v->ops->accept(v->arg, key);
 }
 
 struct outq *lanes_port(struct lanes *l, struct slice key)

@@ -106,13 +106,10 @@ static struct far_hint *hint_of(const struct lane_in *in)
     const struct owner_view *v = &in->lanes->o.owners;
     struct owner owner = {.where = OWNER_UNKNOWN};
     struct far_hint *h = MEM_NEW(struct far_hint);
-    struct slice local;
-    struct slice remote;
 
     if (!v->ops || !key_is_pair(bytes_slice(in->key)))
         return h;
-    key_split(bytes_slice(in->key), &local, &remote);
-    v->ops->find(v->arg, local, remote, &owner);
+    v->ops->find(v->arg, bytes_slice(in->key), &owner);
     if (owner.where != OWNER_NODE || !slice_to_cstr(owner.node, h->node, sizeof(h->node)))
         return h;
     h->incarnation = owner.incarnation;

@@ -221,16 +221,13 @@ struct lane_tx *lanes_away(struct lanes *l, struct slice pair_key)
     const struct owner_view *v = &l->o.owners;
     struct lane_out *out;
     struct owner owner = {.where = OWNER_SELF};
-    struct slice local;
-    struct slice remote;
 
     if (!v->ops)
         return NULL;
     out = map_find(&l->out, pair_key);
     if (out && lane_tx_count(&out->tx))
         return &out->tx; /* nothing overtakes what is in it */
-    key_split(pair_key, &local, &remote);
-    v->ops->find(v->arg, local, remote, &owner);
+    v->ops->find(v->arg, pair_key, &owner);
     if (owner.where == OWNER_SELF)
         return NULL;
     if (owner.where == OWNER_NODE)
@@ -293,15 +290,12 @@ static void tell_refused(struct lane_out *out, const struct far_hint *h)
 {
     const struct owner_view *v = &out->lanes->o.owners;
     struct owner hint = {.where = OWNER_UNKNOWN};
-    struct slice local;
-    struct slice remote;
 
     if (!v->ops || !key_is_pair(out->key))
         return;
     if (h && h->node[0])
         hint = (struct owner){OWNER_NODE, slice_from(h->node), h->incarnation, h->token};
-    key_split(out->key, &local, &remote);
-    v->ops->refused(v->arg, local, remote, slice_from(out->far->name), &hint);
+    v->ops->refused(v->arg, out->key, slice_from(out->far->name), &hint);
 }
 
 static void on_retry(struct timer *t);

@@ -16,14 +16,6 @@ struct log *members_log(const struct members *m)
     return loop_log(m->o.loop);
 }
 
-void members_split(struct slice key, struct slice *ret_local, struct slice *ret_remote)
-{
-    size_t space = slice_find(key, ' ');
-
-    *ret_local = slice_sub(key, 0, space);
-    *ret_remote = slice_from_offset(key, space + 1);
-}
-
 /* --- orders --- */
 
 void members_order(struct members *m, unsigned worker, struct order *o)

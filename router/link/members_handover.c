@@ -47,7 +47,7 @@ static void send_step(struct members *m, struct slice to, enum frame_handoff_ste
 {
     struct frame f = {.type = FRAME_HANDOFF, .handoff = {.step = step, .token = token}};
 
-    members_split(key, &f.handoff.local, &f.handoff.remote);
+    router_pair_split(key, &f.handoff.local, &f.handoff.remote);
     members_send(m, to, &f);
 }
 
@@ -202,12 +202,9 @@ void members_taken(struct members *m, struct slice key, uint64_t token)
 
 void members_hear_handoff(struct members *m, struct slice node, const struct frame_handoff *h)
 {
-    char buf[2 * FRAME_DOMAIN_MAX + 2];
-    struct slice key = slice_make(buf, h->local.len + 1 + h->remote.len);
+    char buf[PORT_KEY_BYTES_MAX];
+    struct slice key = slice_make(buf, router_pair_key(h->local, h->remote, buf));
 
-    memcpy(buf, h->local.ptr, h->local.len);
-    buf[h->local.len] = ' ';
-    memcpy(buf + h->local.len + 1, h->remote.ptr, h->remote.len);
     switch ((enum frame_handoff_step)h->step) {
     case FRAME_OFFER:
         hear_offer(m, node, key, h->token);

@@ -179,7 +179,7 @@ void members_ping(struct members *m)
     a = remember_asked(m, ping.number, keys,
                        owners_ask(&m->owners, ping.number, members_now(m), keys, OWNERS_BATCH_MAX));
     for (size_t i = 0; i < a->count; i++)
-        members_split(slice_from(a->keys[i]), &pairs[i].local, &pairs[i].remote);
+        router_pair_split(slice_from(a->keys[i]), &pairs[i].local, &pairs[i].remote);
     f.ping.number = ping.number;
     f.ping.incarnation = ping.incarnation;
     f.ping.list_hash = ping.list_hash;
@@ -210,21 +210,16 @@ static void hear_ping(struct members *m, struct fellow *f, const struct frame_pi
     struct lease_ping ping = {p->number, p->incarnation, p->list_hash};
     struct lease_pong pong;
     char not_mine[OWNERS_BATCH_MAX + 1];
-    char key[2 * FRAME_DOMAIN_MAX + 2];
+    char key[PORT_KEY_BYTES_MAX];
     struct frame out = {.type = FRAME_PONG};
     size_t n = p->pair_count < OWNERS_BATCH_MAX ? p->pair_count : OWNERS_BATCH_MAX;
 
     f->incarnation = p->incarnation;
     lease_answer_ping(&m->lease, slice_from(f->name), &ping, members_now(m), &pong);
     for (size_t i = 0; i < n; i++) {
-        const struct frame_pair *pair = &p->pairs[i];
+        size_t len = router_pair_key(p->pairs[i].local, p->pairs[i].remote, key);
 
-        memcpy(key, pair->local.ptr, pair->local.len);
-        key[pair->local.len] = ' ';
-        memcpy(key + pair->local.len + 1, pair->remote.ptr, pair->remote.len);
-        not_mine[i] =
-            owners_has(&m->owners, slice_make(key, pair->local.len + 1 + pair->remote.len)) ? '0'
-                                                                                            : '1';
+        not_mine[i] = owners_has(&m->owners, slice_make(key, len)) ? '0' : '1';
     }
     out.pong = (struct frame_pong){
         .number = pong.number,

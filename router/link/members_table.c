@@ -233,7 +233,7 @@ static void to_pairs(const struct owners_item *items, size_t count, struct store
         struct store_pair *p = &pairs[i];
         const struct owner_ref *w = &items[i].witness;
 
-        members_split(items[i].key, &p->local, &p->remote);
+        router_pair_split(items[i].key, &p->local, &p->remote);
         p->token = w->node.len ? w->token : items[i].token;
         p->witness = w->node;
         p->witness_incarnation = w->incarnation;

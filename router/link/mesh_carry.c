@@ -241,9 +241,12 @@ static unsigned port_worker(const struct mesh_peer *p, struct slice key)
 
 static bool sound_key(struct slice key)
 {
-    size_t space = slice_find(key, ' ');
+    struct slice local, remote;
 
-    return !key_is_pair(key) || (space > 0 && space + 1 < key.len);
+    if (!key_is_pair(key))
+        return true;
+    router_pair_split(key, &local, &remote);
+    return local.len > 0 && remote.len > 0;
 }
 
 static void take_open(struct mesh_peer *p, const struct frame_open *f)

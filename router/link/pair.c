@@ -14,7 +14,6 @@ struct pair {
     enum pair_state state;
     struct task work;
     struct s2s_out *out;
-    bool granted; /* the pair is ours */
     struct view_grant grant;
     struct verdict verdict;
     struct backoff backoff;
@@ -38,6 +37,12 @@ static const struct outq_ops queue_ops;
 static uint64_t now(const struct pair *p)
 {
     return loop_now_ms(p->site->loop);
+}
+
+/* Is the pair ours? */
+static bool is_granted(const struct pair *p)
+{
+    return p->grant.until_boot_ms;
 }
 
 /* The only place that writes `state`. */
@@ -224,9 +229,8 @@ static bool failed(const struct pair *p, bool was_open, enum bounce why)
 /* Not ours from here on; what waits follows it when it is known to whom. */
 static void offer(struct pair *p)
 {
-    p->granted = false;
     memset(&p->grant, 0, sizeof(p->grant));
-    view_offer(p->site->view, p->local, p->remote);
+    view_offer(p->site->view, slice_from(p->key));
 }
 
 static void on_closed(void *arg, enum bounce why, const char *detail)
@@ -279,12 +283,12 @@ static void claim(struct pair *p)
         p->asked_us = loop_now_us(p->site->loop);
     if (p->at->why != BOUNCE_MAX && !p->at->trial)
         p->at->trial = p;
-    if (p->granted) {
+    if (is_granted(p)) {
         dial(p);
         return;
     }
     enter(p, PAIR_CLAIMING);
-    view_want(p->site->view, p->local, p->remote);
+    view_want(p->site->view, slice_from(p->key));
 }
 
 static bool may_write(const struct pair *p)
@@ -340,7 +344,7 @@ static void begin(struct pair *p)
         bounce_drained(p);
     else if (wait)
         wait_for_remote(p, wait);
-    else if (p->granted && !may_write(p))
+    else if (is_granted(p) && !may_write(p))
         wait_for_right(p);
     else
         claim(p);
@@ -395,21 +399,12 @@ static const struct outq_ops queue_ops = {queue_kick, queue_fate};
 
 /* --- whose it is --- */
 
-static struct pair *pair_get(struct site *site, struct slice local, struct slice remote);
+static struct pair *pair_get(struct site *site, struct slice key);
 
-static struct pair *pair_find(struct site *site, struct slice local, struct slice remote)
+void pair_granted(struct site *site, struct slice key, const struct view_grant *grant)
 {
-    char buf[PORT_KEY_BYTES_MAX];
+    struct pair *p = pair_get(site, key);
 
-    return map_find(&site->pairs, slice_make(buf, router_pair_key(local, remote, buf)));
-}
-
-void pair_granted(struct site *site, struct slice local, struct slice remote,
-                  const struct view_grant *grant)
-{
-    struct pair *p = pair_get(site, local, remote);
-
-    p->granted = true;
     p->grant = *grant;
     if (p->out)
         s2s_out_set_until(p->out, grant->until_boot_ms);
@@ -429,13 +424,12 @@ static void withdraw(struct pair *p)
     outq_lost(&p->q);
 }
 
-void pair_give_up(struct site *site, struct slice local, struct slice remote)
+void pair_give_up(struct site *site, struct slice key)
 {
-    struct pair *p = pair_find(site, local, remote);
+    struct pair *p = map_find(&site->pairs, key);
 
     if (!p)
         return;
-    p->granted = false;
     memset(&p->grant, 0, sizeof(p->grant));
     end_trial(p);
     if (p->out) {
@@ -461,7 +455,7 @@ static void fall_silent(struct pair *p, uint64_t ack_ms)
 
 static void hand_over(struct pair *p, uint64_t ack_ms)
 {
-    if (!p->granted || p->state == PAIR_HANDING)
+    if (!is_granted(p) || p->state == PAIR_HANDING)
         return;
     if (p->state == PAIR_ENDING) {
         enter(p, PAIR_HANDING);
@@ -490,29 +484,28 @@ struct pair *pair_of_queue(struct outq *q)
     return q->ops == &queue_ops ? LIST_ENTRY(q, struct pair, q) : NULL;
 }
 
-static struct pair *pair_new(struct site *site, struct slice key, size_t local_len)
+static struct pair *pair_new(struct site *site, struct slice key)
 {
     struct pair *p = MEM_NEW(struct pair);
 
     p->site = site;
     p->key = mem_strndup(key);
-    p->local = slice_make(p->key, local_len);
-    p->remote = slice_make(p->key + local_len + 1, key.len - local_len - 1);
+    router_pair_split(slice_from(p->key), &p->local, &p->remote);
     p->failure = BOUNCE_MAX;
     p->since_ms = loop_now_ms(site->loop);
     outq_init(&p->q, &queue_ops, &site->router.limits);
     task_init(&p->work, run_work);
     timer_init(&p->wait, site->loop, on_wait);
-    map_add(&site->pairs, slice_make(p->key, key.len), p);
+    map_add(&site->pairs, slice_from(p->key), p);
     p->at = remote_join(site, p->remote, &p->at_remote);
-    p->granted = view_owns(site->view, p->local, p->remote, &p->grant);
+    view_owns(site->view, key, &p->grant); /* else it stays empty: not granted */
     site_wake(site);
     return p;
 }
 
 static void pair_free(struct pair *p)
 {
-    view_release(p->site->view, p->local, p->remote);
+    view_release(p->site->view, slice_from(p->key));
     map_remove(&p->site->pairs, slice_from(p->key));
     end_trial(p);
     remote_leave(p->at, &p->at_remote);
@@ -525,18 +518,16 @@ static void pair_free(struct pair *p)
     mem_free(p);
 }
 
-static struct pair *pair_get(struct site *site, struct slice local, struct slice remote)
+static struct pair *pair_get(struct site *site, struct slice key)
 {
-    char buf[PORT_KEY_BYTES_MAX];
-    struct slice key = slice_make(buf, router_pair_key(local, remote, buf));
     struct pair *p = map_find(&site->pairs, key);
 
-    return p ? p : pair_new(site, key, local.len);
+    return p ? p : pair_new(site, key);
 }
 
-struct outq *pair_queue(struct site *site, struct slice local, struct slice remote)
+struct outq *pair_queue(struct site *site, struct slice key)
 {
-    return &pair_get(site, local, remote)->q;
+    return &pair_get(site, key)->q;
 }
 
 static void forget_failure(struct pair *p)

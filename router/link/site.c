@@ -376,9 +376,9 @@ void site_abort(struct site *s)
 
 /* --- router --- */
 
-static struct outq *op_pair(void *arg, struct slice local, struct slice remote)
+static struct outq *op_pair(void *arg, struct slice key)
 {
-    return pair_queue(arg, local, remote);
+    return pair_queue(arg, key);
 }
 
 static struct outq *op_instance(void *arg, uint64_t id)
@@ -407,11 +407,10 @@ static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_n
 
 static struct outq *port_of(void *arg, struct slice key)
 {
-    size_t space = slice_find(key, ' ');
     uint64_t id;
 
     if (key.ptr[0] != '#')
-        return pair_queue(arg, slice_sub(key, 0, space), slice_from_offset(key, space + 1));
+        return pair_queue(arg, key);
     if (key.len != 1 + sizeof(id))
         return NULL;
     memcpy(&id, key.ptr + 1, sizeof(id));

@@ -40,21 +40,14 @@ static void say(struct view *v, enum word_kind kind, struct slice text, struct b
 
 /* --- what is known --- */
 
-static struct slice pair_key(struct slice local, struct slice remote, char *buf)
+static struct whose *find(const struct view *v, struct slice key)
 {
-    return slice_make(buf, router_pair_key(local, remote, buf));
-}
-
-static struct whose *find(const struct view *v, struct slice local, struct slice remote)
-{
-    char buf[PORT_KEY_BYTES_MAX];
-
-    return map_find(&v->pairs, pair_key(local, remote, buf));
+    return map_find(&v->pairs, key);
 }
 
 static struct whose *get(struct view *v, struct slice key)
 {
-    struct whose *w = map_find(&v->pairs, key);
+    struct whose *w = find(v, key);
 
     if (!w) {
         w = MEM_NEW(struct whose);
@@ -98,11 +91,10 @@ static void ask(struct view *v, struct whose *w, enum word_kind kind)
 
 /* --- questions of lanes --- */
 
-static void op_find(void *arg, struct slice local, struct slice remote, struct owner *ret_owner)
+static void op_find(void *arg, struct slice key, struct owner *ret_owner)
 {
     struct view *v = arg;
-    char buf[PORT_KEY_BYTES_MAX];
-    struct whose *w = get(v, pair_key(local, remote, buf));
+    struct whose *w = get(v, key);
 
     if (w->where == OWNER_UNKNOWN)
         ask(v, w, WORD_WANT);
@@ -113,19 +105,17 @@ static void op_find(void *arg, struct slice local, struct slice remote, struct o
 }
 
 /* What nobody is known to own is to be claimed: the pair asks. */
-static bool op_accept(void *arg, struct slice local, struct slice remote)
+static bool op_accept(void *arg, struct slice key)
 {
-    const struct whose *w = find(arg, local, remote);
+    const struct whose *w = find(arg, key);
 
     return !w || w->where != OWNER_NODE || w->token == 0;
 }
 
-static void op_refused(void *arg, struct slice local, struct slice remote, struct slice by,
-                       const struct owner *hint)
+static void op_refused(void *arg, struct slice key, struct slice by, const struct owner *hint)
 {
     struct view *v = arg;
-    char buf[PORT_KEY_BYTES_MAX];
-    struct whose *w = get(v, pair_key(local, remote, buf));
+    struct whose *w = get(v, key);
 
     (void)by;
     if (w->where == OWNER_SELF) /* another lane of it has heard better */
@@ -149,10 +139,9 @@ struct owner_view view_owners(struct view *v)
 
 /* --- pairs --- */
 
-bool view_owns(const struct view *v, struct slice local, struct slice remote,
-               struct view_grant *ret_grant)
+bool view_owns(const struct view *v, struct slice key, struct view_grant *ret_grant)
 {
-    const struct whose *w = find(v, local, remote);
+    const struct whose *w = find(v, key);
 
     if (!w || w->where != OWNER_SELF)
         return false;
@@ -160,19 +149,18 @@ bool view_owns(const struct view *v, struct slice local, struct slice remote,
     return true;
 }
 
-void view_want(struct view *v, struct slice local, struct slice remote)
+void view_want(struct view *v, struct slice key)
 {
-    char buf[PORT_KEY_BYTES_MAX];
-    struct whose *w = get(v, pair_key(local, remote, buf));
+    struct whose *w = get(v, key);
 
     if (w->where == OWNER_NODE)
         put(w, OWNER_UNKNOWN, slice_none(), 0, 0);
     ask(v, w, members_clustered(v->members) ? WORD_WANT_IT : WORD_WANT);
 }
 
-void view_release(struct view *v, struct slice local, struct slice remote)
+void view_release(struct view *v, struct slice key)
 {
-    struct whose *w = find(v, local, remote);
+    struct whose *w = find(v, key);
 
     if (!w)
         return;
@@ -181,9 +169,9 @@ void view_release(struct view *v, struct slice local, struct slice remote)
     forget(v, w);
 }
 
-void view_offer(struct view *v, struct slice local, struct slice remote)
+void view_offer(struct view *v, struct slice key)
 {
-    struct whose *w = find(v, local, remote);
+    struct whose *w = find(v, key);
 
     if (!w || w->where != OWNER_SELF)
         return;
@@ -199,55 +187,43 @@ static bool is_home(const struct view *v, struct slice key)
     return router_key_worker(&v->site->router, key) == v->site->worker;
 }
 
-static void split(struct slice key, struct slice *ret_local, struct slice *ret_remote)
-{
-    size_t space = slice_find(key, ' ');
-
-    *ret_local = slice_sub(key, 0, space);
-    *ret_remote = slice_from_offset(key, space + 1);
-}
-
 /* The entry, if this worker has to know; its pair's own worker always does. */
 static struct whose *entry_of(struct view *v, struct slice key)
 {
-    return is_home(v, key) ? get(v, key) : map_find(&v->pairs, key);
+    return is_home(v, key) ? get(v, key) : find(v, key);
 }
 
 static void hear_granted(struct view *v, const struct order *o)
 {
-    struct slice key = slice_from(o->key), local, remote;
+    struct slice key = slice_from(o->key);
     struct whose *w = entry_of(v, key);
 
     if (!w)
         return;
     put(w, OWNER_SELF, slice_none(), 0, o->token);
     w->grant = (struct view_grant){o->token, o->provisional, o->until_boot_ms};
-    if (is_home(v, key)) {
-        split(key, &local, &remote);
-        pair_granted(v->site, local, remote, &w->grant);
-    }
+    if (is_home(v, key))
+        pair_granted(v->site, key, &w->grant);
     lanes_decided(v->site->lanes, key);
 }
 
 /* Another's, or nobody's: the pair gives everything back, and lanes go where the view says. */
 static void hear_gone(struct view *v, const struct order *o)
 {
-    struct slice key = slice_from(o->key), local, remote;
+    struct slice key = slice_from(o->key);
     struct whose *w = entry_of(v, key);
 
     if (!w)
         return;
     put(w, o->node[0] ? OWNER_NODE : OWNER_UNKNOWN, slice_from(o->node), o->incarnation, o->token);
-    if (is_home(v, key)) {
-        split(key, &local, &remote);
-        pair_give_up(v->site, local, remote);
-    }
+    if (is_home(v, key))
+        pair_give_up(v->site, key);
     lanes_decided(v->site->lanes, key);
 }
 
 static void hear_released(struct view *v, const struct order *o)
 {
-    struct whose *w = map_find(&v->pairs, slice_from(o->key));
+    struct whose *w = find(v, slice_from(o->key));
 
     if (w && w->where == OWNER_SELF && !is_home(v, slice_from(o->key)))
         forget(v, w);

@@ -113,6 +113,14 @@ size_t router_pair_key(struct slice local, struct slice remote, char *buf)
     return local.len + 1 + remote.len;
 }
 
+void router_pair_split(struct slice key, struct slice *ret_local, struct slice *ret_remote)
+{
+    size_t space = slice_find(key, ' ');
+
+    *ret_local = slice_sub(key, 0, space);
+    *ret_remote = slice_from_offset(key, space + 1);
+}
+
 size_t router_instance_key(uint64_t id, char *buf)
 {
     buf[0] = '#';
@@ -133,7 +141,7 @@ static void to_remote(struct router *r, struct stanza *s, struct source *source)
     struct lane_tx *tx = r->ops->away ? r->ops->away(r->arg, k) : NULL;
 
     if (!tx && worker == r->worker)
-        into_queue(r, r->ops->pair(r->arg, s->from_domain, s->to_domain), s, source);
+        into_queue(r, r->ops->pair(r->arg, k), s, source);
     else
         into_lane(r, tx ? tx : r->ops->lane(r->arg, worker, k), s, source);
 }

@@ -24,17 +24,8 @@ static unsigned pair_of(struct slice key)
     struct slice remote;
     uint64_t n = 0;
 
-    local = slice_sub(key, 0, slice_find(key, ' '));
-    remote = slice_from_offset(key, local.len + 1);
+    router_pair_split(key, &local, &remote);
     CHECK(slice_is(local, LOCAL) && remote.ptr[0] == 'r');
-    CHECK(slice_to_u64(slice_sub(remote, 1, slice_find(remote, '.') - 1), PAIRS_MAX, &n));
-    return (unsigned)n;
-}
-
-static unsigned pair_of_domain(struct slice remote)
-{
-    uint64_t n = 0;
-
     CHECK(slice_to_u64(slice_sub(remote, 1, slice_find(remote, '.') - 1), PAIRS_MAX, &n));
     return (unsigned)n;
 }
@@ -157,10 +148,10 @@ static void close_port(struct port *p)
 
 /* --- the worker's ops --- */
 
-static struct outq *op_pair(void *arg, struct slice local, struct slice remote)
+static struct outq *op_pair(void *arg, struct slice key)
 {
     struct worker *w = arg;
-    unsigned pair = pair_of_domain(remote);
+    unsigned pair = pair_of(key);
 
     CHECK_EQ(w->node->beliefs[pair].where, OWNER_SELF);
     return port_queue(w, pair);
@@ -214,10 +205,10 @@ static void on_tick(struct timer *t)
 
 /* --- owners --- */
 
-static void find_owner(void *arg, struct slice local, struct slice remote, struct owner *ret_owner)
+static void find_owner(void *arg, struct slice key, struct owner *ret_owner)
 {
     struct worker *w = arg;
-    const struct belief *b = &w->node->beliefs[pair_of_domain(remote)];
+    const struct belief *b = &w->node->beliefs[pair_of(key)];
 
     ret_owner->where = b->where;
     ret_owner->token = b->token;
@@ -225,11 +216,11 @@ static void find_owner(void *arg, struct slice local, struct slice remote, struc
         ret_owner->node = slice_from(w->node->cluster->nodes[b->node]->name);
 }
 
-static bool accept_pair(void *arg, struct slice local, struct slice remote)
+static bool accept_pair(void *arg, struct slice key)
 {
     struct worker *w = arg;
 
-    return w->node->beliefs[pair_of_domain(remote)].where == OWNER_SELF;
+    return w->node->beliefs[pair_of(key)].where == OWNER_SELF;
 }
 
 static unsigned node_of(const struct cluster *c, struct slice name)
@@ -241,12 +232,11 @@ static unsigned node_of(const struct cluster *c, struct slice name)
     return 0;
 }
 
-static void on_refused(void *arg, struct slice local, struct slice remote, struct slice by,
-                       const struct owner *hint)
+static void on_refused(void *arg, struct slice key, struct slice by, const struct owner *hint)
 {
     struct worker *w = arg;
     struct node *n = w->node;
-    unsigned pair = pair_of_domain(remote);
+    unsigned pair = pair_of(key);
 
     n->refused_count++;
     if (hint->where == OWNER_NODE && hint->token > n->beliefs[pair].token) {

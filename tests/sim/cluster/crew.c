@@ -45,7 +45,7 @@ static bool may_write(const struct crew *c, const struct berth *b, struct view_g
     if (!c->count)
         return false;
     s = c->sites[router_key_worker(&c->sites[0]->router, slice_from(b->key))];
-    return view_owns(s->view, b->local, b->remote, ret_grant) &&
+    return view_owns(s->view, slice_from(b->key), ret_grant) &&
            loop_boot_ms(s->loop) < atomic_load(ret_grant->until_boot_ms);
 }
 

@@ -79,15 +79,15 @@ static struct port *port_new(uint64_t id, const char *name)
     return p;
 }
 
-static struct outq *op_pair(void *arg, struct slice local, struct slice remote)
+static struct outq *op_pair(void *arg, struct slice key)
 {
     char name[64];
 
     (void)arg;
-    snprintf(name, sizeof(name), "%.*s %.*s", SLICE_ARGS(local), SLICE_ARGS(remote));
     for (size_t i = 0; i < t.port_count; i++)
-        if (!t.ports[i].id && strcmp(t.ports[i].name, name) == 0)
+        if (!t.ports[i].id && slice_is(key, t.ports[i].name))
             return &t.ports[i].q;
+    slice_to_cstr(key, name, sizeof(name));
     return &port_new(0, name)->q;
 }
 
