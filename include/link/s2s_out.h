@@ -58,11 +58,10 @@ bool s2s_out_writable(const struct s2s_out *o);
 enum err s2s_out_write(struct s2s_out *o, const struct stanza *s, uint64_t *ret_mark) MUST_USE;
 /* A polite end (fault NONE) or an error; `closed` follows. */
 void s2s_out_close(struct s2s_out *o, enum fault why);
-/* Not another byte: what the peer's TCP has not acknowledged is withdrawn. `closed` follows. */
-void s2s_out_abort(struct s2s_out *o);
+/* As close, but not another byte: what the peer's TCP has not acknowledged is withdrawn. `closed`
+ * follows. */
+void s2s_out_abort(struct s2s_out *o, enum fault why);
 void s2s_out_set_until(struct s2s_out *o, const _Atomic uint64_t *until_boot_ms);
-/* The right to write ended: records that are encrypted and not written go nowhere. */
-void s2s_out_discard(struct s2s_out *o);
 uint64_t s2s_out_idle_ms(const struct s2s_out *o);
 bool s2s_out_is_open(const struct s2s_out *o);
 const char *s2s_out_state_word(const struct s2s_out *o);

@@ -355,7 +355,7 @@ static void on_wait(struct timer *t)
     struct pair *p = LIST_ENTRY(t, struct pair, wait);
 
     if (p->state == PAIR_HANDING)
-        s2s_out_abort(p->out);
+        s2s_out_abort(p->out, FAULT_SHUTDOWN);
     else
         begin(p);
 }
@@ -420,7 +420,7 @@ static void withdraw(struct pair *p)
         close_queue(p);
     else
         enter(p, PAIR_ENDING);
-    s2s_out_abort(p->out);
+    s2s_out_abort(p->out, FAULT_CLOSED_BY_OPERATOR);
     outq_lost(&p->q);
 }
 
@@ -635,10 +635,10 @@ void pairs_cut(struct site *site)
     struct pair *p;
 
     while ((p = map_next(&site->pairs, &pos))) {
-        struct link *l = p->out ? s2s_out_link(p->out) : NULL;
-
-        if (l && outq_begins_with_relayed(&p->q))
-            l->ops->abort(l);
+        if (!p->out || !outq_begins_with_relayed(&p->q))
+            continue;
+        s2s_out_abort(p->out, FAULT_SHUTDOWN);
+        close_queue(p);
     }
 }
 

@@ -502,17 +502,29 @@ static void end(struct s2s_out *o, enum fault why)
     s2s_out_finish(o);
 }
 
+static void cut(struct s2s_out *o, enum fault why)
+{
+    end(o, why);
+    if (o->stream)
+        stream_abort(o->stream, ERR_CANCELLED);
+}
+
+/* Whoever asks knows: only `closed` is told. */
+static void tell_no_ending(struct s2s_out *o)
+{
+    o->ending_told = o->reported = true;
+}
+
 void s2s_out_close(struct s2s_out *o, enum fault why)
 {
-    o->ending_told = o->reported = true; /* whoever asks knows */
+    tell_no_ending(o);
     end(o, why);
 }
 
-void s2s_out_abort(struct s2s_out *o)
+void s2s_out_abort(struct s2s_out *o, enum fault why)
 {
-    s2s_out_close(o, FAULT_CLOSED_BY_OPERATOR);
-    if (o->stream)
-        stream_abort(o->stream, ERR_CANCELLED);
+    tell_no_ending(o);
+    cut(o, why);
 }
 
 void s2s_out_set_until(struct s2s_out *o, const _Atomic uint64_t *until_boot_ms)
@@ -520,12 +532,6 @@ void s2s_out_set_until(struct s2s_out *o, const _Atomic uint64_t *until_boot_ms)
     o->until_boot_ms = until_boot_ms;
     if (o->stream)
         conn_set_deadline(stream_conn(o->stream), until_boot_ms);
-}
-
-void s2s_out_discard(struct s2s_out *o)
-{
-    if (o->stream)
-        conn_discard_output(stream_conn(o->stream));
 }
 
 uint64_t s2s_out_idle_ms(const struct s2s_out *o)
@@ -573,11 +579,7 @@ static void link_close(struct link *l, enum fault why)
 
 static void link_abort(struct link *l)
 {
-    struct s2s_out *o = LIST_ENTRY(l, struct s2s_out, link);
-
-    end(o, FAULT_SHUTDOWN);
-    if (o->stream)
-        stream_abort(o->stream, ERR_CANCELLED);
+    cut(LIST_ENTRY(l, struct s2s_out, link), FAULT_SHUTDOWN);
 }
 
 static void link_rest(struct link *l)
