@@ -196,12 +196,11 @@ static void on_watchdog(struct timer *t)
 
 static void log_listener(struct program *p, size_t i)
 {
-    static const char *const names[] = {"s2s", "s2s_tls", "component", "component_tls"};
     char text[ADDR_TEXT_MAX];
     struct addr at;
     enum site_port port = door_listener(node_door(p->node), i, &at);
 
-    LOG(loop_log(p->loop), LOG_INFO, "listening", LOG_TEXT("for", names[port]),
+    LOG(loop_log(p->loop), LOG_INFO, "listening", LOG_TEXT("for", site_port_word(port)),
         LOG_TEXT("at", addr_format(&at, text)));
 }
 

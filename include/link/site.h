@@ -139,8 +139,11 @@ void site_fini(struct site *s);
 
 void site_configure(struct site *s, struct settings *settings); /* takes a reference */
 
-enum site_port { SITE_S2S, SITE_S2S_TLS, SITE_COMPONENT, SITE_COMPONENT_TLS };
-/* Takes fd; refused while draining, and on a TLS port whose certificates a reload took away. */
+enum site_port { SITE_S2S, SITE_S2S_TLS, SITE_COMPONENT, SITE_COMPONENT_TLS, SITE_MESH };
+/* As in the configuration (listen), in logs and status. */
+const char *site_port_word(enum site_port port);
+/* Takes fd; refused while draining, and on a TLS port whose certificates a reload took away. Not
+ * for SITE_MESH: site_accept_mesh. */
 void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port);
 
 /* The store's news. */

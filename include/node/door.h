@@ -4,6 +4,10 @@
  * read here; the address in it is the peer's from then on. Connections that are not authenticated
  * yet are counted by address (limits.connections_per_address); excess is reset, without a word of
  * XMPP (CONFORMANCE LIMIT-01).
+ *
+ * Who dials the mesh's port says its name in clear first (wire/frame, preface), so that the
+ * connection can be handed to the worker that has that node's. It proves nothing: certificate and
+ * HELLO must say the same there.
  */
 #ifndef NODE_DOOR_H
 #define NODE_DOOR_H
@@ -20,16 +24,19 @@ struct door_options {
     uint64_t descriptor_count; /* that the process may have; 0: no matter */
     /* Takes fd. */
     void (*hand_over)(void *arg, int fd, const struct addr *peer, enum site_port port);
+    /* The same from the mesh's port; never called while there is none. */
+    void (*hand_over_node)(void *arg, int fd, const struct addr *peer, struct slice node);
     void *arg;
 };
 
 /* Descriptors that strangers do not get: for those who ask how we are, and for links that we open.
  * Of a small limit, an eighth. */
 #define DOOR_RESERVE_COUNT 64
-/* How long a balancer may take to say whom it speaks for. */
-#define DOOR_PROXY_MS 5000
-/* Connections whose PROXY header is awaited, at once. */
-#define DOOR_WAITING_MAX 4096
+/* How long a balancer may take to say whom it speaks for, a node to say its name. */
+#define DOOR_INTRO_MS 5000
+/* Connections that have not done so yet, at once. Nodes are few. */
+#define DOOR_PROXIED_MAX 4096
+#define DOOR_NODES_MAX   256
 
 struct door *door_new(const struct door_options *o);
 /* `fd` >= 0: a listening socket given by the service manager. */
@@ -41,7 +48,8 @@ void door_settle(struct door *d, const struct addr *peer);
 size_t door_listener_count(const struct door *d);
 /* The i-th listener's address (a port 0 is known now). */
 enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at);
-void door_shut(struct door *d); /* no new connections; settles still count */
+/* No new connections but of nodes: a drain still needs the mesh. Settles still count. */
+void door_shut(struct door *d);
 void door_free(struct door *d);
 
 #endif

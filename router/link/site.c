@@ -118,6 +118,14 @@ struct table_entry *site_local(const struct site *s, struct slice domain)
     return table_find(&s->router.table, domain);
 }
 
+const char *site_port_word(enum site_port port)
+{
+    static const char *const words[] = {"s2s", "s2s_tls", "component", "component_tls", "mesh"};
+
+    assert((unsigned)port < sizeof(words) / sizeof(words[0]));
+    return words[port];
+}
+
 static bool may_accept(const struct site *s, enum site_port port)
 {
     if (s->draining || (port == SITE_S2S_TLS && !s->settings->tls_direct))
@@ -142,6 +150,8 @@ void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port
     case SITE_COMPONENT_TLS:
         component_accept(s, fd, peer, port == SITE_COMPONENT_TLS);
         return;
+    case SITE_MESH:
+        assert(false);
     }
 }
 

@@ -19,12 +19,6 @@ static json_t *listener(const char *what, const struct addr *at)
 
 static json_t *listeners(struct api *a)
 {
-    static const char *const names[] = {
-        [SITE_S2S] = "s2s",
-        [SITE_S2S_TLS] = "s2s_tls",
-        [SITE_COMPONENT] = "component",
-        [SITE_COMPONENT_TLS] = "component_tls",
-    };
     const struct door *door = node_door(a->node);
     const char *control = node_conf(a->node)->listen.control;
     json_t *list = json_array();
@@ -33,7 +27,7 @@ static json_t *listeners(struct api *a)
     for (size_t i = 0; i < door_listener_count(door); i++) {
         enum site_port port = door_listener(door, i, &at);
 
-        json_array_append_new(list, listener(names[port], &at));
+        json_array_append_new(list, listener(site_port_word(port), &at));
     }
     if (http_address(a->http, &at))
         json_array_append_new(list, listener("http", &at));

@@ -2,6 +2,7 @@
 
 #include "loop/listener.h"
 #include "loop/sock.h"
+#include "wire/frame.h"
 #include "wire/proxyproto.h"
 
 struct doorway {
@@ -18,16 +19,22 @@ struct visitor {
     size_t count;
 };
 
-/* A connection whose PROXY header is being read. */
+enum intro { INTRO_PROXY, INTRO_NAME, INTROS };
+
+/* A connection that has to say something before it is let in. */
 struct guest {
     struct list node;
     struct door *door;
     struct sock *sock;
     struct addr peer;
     enum site_port port;
+    enum intro intro;
     struct timer deadline;
+    struct proxy_header proxy; /* INTRO_PROXY, when it is there */
+    struct slice name;         /* INTRO_NAME: in `bytes` */
+    size_t want;
     size_t have;
-    char header[PROXY_V2_BYTES_MAX];
+    char bytes[PROXY_V2_BYTES_MAX]; /* the longer of the two */
 };
 
 struct door {
@@ -36,7 +43,7 @@ struct door {
     struct list doorways;
     struct map visitors;
     struct list guests;
-    size_t guest_count;
+    size_t guest_counts[INTROS];
     struct log_limit refused_log;
     struct timer refused_rest;
 };
@@ -146,32 +153,14 @@ static void let_in(struct door *d, int fd, const struct addr *peer, enum site_po
     d->o.hand_over(d->o.arg, fd, peer, port);
 }
 
-/* --- PROXY headers --- */
+/* --- who has to say something first --- */
 
 static void guest_free(struct guest *g)
 {
     timer_stop(&g->deadline);
     list_remove(&g->node);
-    g->door->guest_count--;
+    g->door->guest_counts[g->intro]--;
     mem_free(g);
-}
-
-static void guest_fail(struct guest *g, const char *reason)
-{
-    sock_close(g->sock, true);
-    refuse(g->door, -1, &g->peer, COUNTER_REFUSED_PROXY, reason);
-    guest_free(g);
-}
-
-static void guest_enters(struct guest *g, const struct proxy_header *h)
-{
-    struct door *d = g->door;
-    struct addr peer = h->known ? h->peer : g->peer;
-    enum site_port port = g->port;
-    int fd = sock_release(g->sock);
-
-    guest_free(g);
-    let_in(d, fd, &peer, port);
 }
 
 /* Never more than the header surely has: what follows is the next reader's. The shortest header
@@ -182,70 +171,124 @@ static size_t header_room(const struct guest *g)
 
     if (g->have < 15)
         return 15 - g->have;
-    if (g->header[0] == 'P')
+    if (g->bytes[0] == 'P')
         return 1;
     if (g->have < 16)
         return 16 - g->have;
-    want = 16 + (((size_t)(unsigned char)g->header[14] << 8) | (unsigned char)g->header[15]);
-    return want > sizeof(g->header) ? 1 : want - g->have;
+    want = 16 + (((size_t)(unsigned char)g->bytes[14] << 8) | (unsigned char)g->bytes[15]);
+    return want - g->have;
+}
+
+static enum err parse_proxy(struct guest *g)
+{
+    g->want = header_room(g);
+    return proxy_parse(slice_make(g->bytes, g->have), &g->proxy);
+}
+
+static void enter_by_proxy(struct guest *g)
+{
+    let_in(g->door, sock_release(g->sock), g->proxy.known ? &g->proxy.peer : &g->peer, g->port);
+}
+
+static enum err parse_name(struct guest *g)
+{
+    size_t all = 0;
+    enum err e = frame_preface_parse(slice_make(g->bytes, g->have), &g->name, &all);
+
+    g->want = all - g->have;
+    return e;
+}
+
+static void enter_by_name(struct guest *g)
+{
+    const struct door_options *o = &g->door->o;
+
+    counter_add(loop_counters(o->steward), COUNTER_ACCEPTED, 1);
+    o->hand_over_node(o->arg, sock_release(g->sock), &g->peer, g->name);
+}
+
+/* What is read of a connection before anybody gets it. */
+static const struct {
+    size_t most; /* of them at once */
+    enum counter_cell counter;
+    /* OK; ERR_AGAIN: g->want more; else it is wrong. */
+    enum err (*parse)(struct guest *g);
+    void (*enter)(struct guest *g); /* takes the socket */
+    const char *too_many, *ended, *wrong, *late;
+} intros[] = {
+    [INTRO_PROXY] = {DOOR_PROXIED_MAX, COUNTER_REFUSED_PROXY, parse_proxy, enter_by_proxy,
+                     "too many PROXY headers awaited", "ended before its PROXY header",
+                     "no valid PROXY header, though listen.proxy_protocol_from has it",
+                     "no PROXY header in time"},
+    [INTRO_NAME] = {DOOR_NODES_MAX, COUNTER_REFUSED_MESH, parse_name, enter_by_name,
+                    "too many at once that did not say yet which node they are",
+                    "ended before it said which node it is", "does not speak as a node does",
+                    "did not say in time which node it is"},
+};
+
+static void guest_fail(struct guest *g, const char *reason)
+{
+    sock_close(g->sock, true);
+    refuse(g->door, -1, &g->peer, intros[g->intro].counter, reason);
+    guest_free(g);
 }
 
 static void on_readable(void *arg)
 {
     struct guest *g = arg;
-    struct proxy_header h;
     size_t n;
     enum err e;
 
-    while (g->have < sizeof(g->header)) {
-        e = sock_read(g->sock, g->header + g->have, header_room(g), &n);
+    while ((e = intros[g->intro].parse(g)) == ERR_AGAIN) {
+        assert(g->want && g->want <= sizeof(g->bytes) - g->have);
+        e = sock_read(g->sock, g->bytes + g->have, g->want, &n);
         if (e == ERR_AGAIN)
             return;
         if (e) {
-            guest_fail(g, "ended before its PROXY header");
+            guest_fail(g, intros[g->intro].ended);
             return;
         }
         g->have += n;
-        e = proxy_parse(slice_make(g->header, g->have), &h);
-        if (e == OK) {
-            guest_enters(g, &h);
-            return;
-        }
-        if (e != ERR_AGAIN) {
-            guest_fail(g, "no valid PROXY header, though listen.proxy_protocol_from has it");
-            return;
-        }
     }
-    guest_fail(g, "PROXY header too long");
+    if (e) {
+        guest_fail(g, intros[g->intro].wrong);
+        return;
+    }
+    intros[g->intro].enter(g);
+    guest_free(g);
 }
 
 static void on_deadline(struct timer *t)
 {
-    guest_fail(LIST_ENTRY(t, struct guest, deadline), "no PROXY header in time");
+    struct guest *g = LIST_ENTRY(t, struct guest, deadline);
+
+    guest_fail(g, intros[g->intro].late);
 }
 
 static const struct sock_handler guest_handler = {.readable = on_readable};
 
-static void await_header(struct door *d, int fd, const struct addr *peer, enum site_port port)
+static void hear(struct doorway *w, int fd, const struct addr *peer, enum intro intro)
 {
+    struct door *d = w->door;
     struct guest *g;
 
-    if (d->guest_count >= DOOR_WAITING_MAX) {
-        refuse(d, fd, peer, COUNTER_REFUSED_PROXY, "too many PROXY headers awaited");
+    if (d->guest_counts[intro] >= intros[intro].most) {
+        refuse(d, fd, peer, intros[intro].counter, intros[intro].too_many);
         return;
     }
     g = MEM_NEW(struct guest);
     g->door = d;
     g->peer = *peer;
-    g->port = port;
+    g->port = w->port;
+    g->intro = intro;
     if (sock_adopt(d->o.steward, fd, &guest_handler, g, &g->sock)) {
         mem_free(g);
         return;
     }
     timer_init(&g->deadline, d->o.steward, on_deadline);
-    timer_start(&g->deadline, DOOR_PROXY_MS);
+    timer_start(&g->deadline, DOOR_INTRO_MS);
     list_push(&d->guests, &g->node);
-    d->guest_count++;
+    d->guest_counts[intro]++;
     sock_want(g->sock, true, false);
 }
 
@@ -261,13 +304,17 @@ static void on_accept(void *arg, int fd, const struct addr *peer)
 {
     struct doorway *w = arg;
 
+    if (w->port == SITE_MESH) {
+        hear(w, fd, peer, INTRO_NAME);
+        return;
+    }
     if (is_reserved(w->door, fd)) {
         refuse(w->door, fd, peer, COUNTER_REFUSED_DESCRIPTORS,
                "too few descriptors are left; raise the limit of open files");
         return;
     }
     if (from_proxy(w->door, peer))
-        await_header(w->door, fd, peer, w->port);
+        hear(w, fd, peer, INTRO_PROXY);
     else
         let_in(w->door, fd, peer, w->port);
 }
@@ -337,12 +384,14 @@ enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at
     return w->port;
 }
 
-void door_shut(struct door *d)
+static void shut(struct door *d, bool mesh)
 {
     LIST_WALK(node, &d->doorways)
     {
         struct doorway *w = LIST_ENTRY(node, struct doorway, node);
 
+        if (w->port == SITE_MESH && !mesh)
+            continue;
         list_remove(node);
         listener_close(w->listener);
         mem_free(w);
@@ -351,9 +400,16 @@ void door_shut(struct door *d)
     {
         struct guest *g = LIST_ENTRY(node, struct guest, node);
 
+        if (g->port == SITE_MESH && !mesh)
+            continue;
         sock_close(g->sock, true);
         guest_free(g);
     }
+}
+
+void door_shut(struct door *d)
+{
+    shut(d, false);
 }
 
 void door_free(struct door *d)
@@ -361,7 +417,7 @@ void door_free(struct door *d)
     size_t pos = 0;
     struct visitor *v;
 
-    door_shut(d);
+    shut(d, true);
     timer_stop(&d->refused_rest);
     while ((v = map_next(&d->visitors, &pos)))
         mem_free(v);

@@ -14,7 +14,6 @@
 #include "node_news.h"
 
 #include "node/cluster.h"
-#include "node/doorstep.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -41,7 +40,6 @@ struct node {
     uint64_t route_seed[2];
     struct workers *workers;
     struct door *door;
-    struct doorstep *doorstep;
     struct mem_budget memory;
     unsigned char own_secret[32];
     uint64_t started_ms;
@@ -200,7 +198,7 @@ static void visit_accept_mesh(struct site *s, const void *arg)
     site_accept_mesh(s, a->fd, &a->peer, slice_from(a->node));
 }
 
-static void hand_over_mesh(void *arg, int fd, const struct addr *peer, struct slice node)
+static void hand_over_node(void *arg, int fd, const struct addr *peer, struct slice node)
 {
     struct node *n = arg;
     struct mesh_arrival a = {.fd = fd, .peer = *peer};
@@ -264,46 +262,30 @@ static const char *remedy(enum err e)
     }
 }
 
-static bool listens(struct node *n, const char *key, const struct addr *at, enum err e)
+static bool listen_at(struct node *n, const struct conf_addrs *at, enum site_port port)
 {
     char text[ADDR_TEXT_MAX];
+    enum err e = OK;
 
-    if (e)
-        snprintf(n->error, sizeof(n->error), "listen.%s: cannot listen on %s: %s; %s", key,
-                 addr_format(at, text), err_text(e), remedy(e));
+    for (size_t i = 0; i < at->count && !e; i++) {
+        e = door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port);
+        if (e)
+            snprintf(n->error, sizeof(n->error), "listen.%s: cannot listen on %s: %s; %s",
+                     site_port_word(port), addr_format(&at->list[i], text), err_text(e),
+                     remedy(e));
+    }
     return !e;
 }
 
-static bool listen_at(struct node *n, const char *key, const struct conf_addrs *at,
-                      enum site_port port)
-{
-    for (size_t i = 0; i < at->count; i++)
-        if (!listens(n, key, &at->list[i],
-                     door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port)))
-            return false;
-    return true;
-}
-
-/* Holding the port proves that a process of the same name before us is gone. */
-static bool listen_mesh(struct node *n)
-{
-    const struct conf_addrs *at = &n->conf->listen.mesh;
-
-    for (size_t i = 0; members_clustered(n->members) && i < at->count; i++)
-        if (!listens(n, "mesh", &at->list[i],
-                     doorstep_listen(n->doorstep, &at->list[i], node_take_given(n, &at->list[i]))))
-            return false;
-    return true;
-}
-
+/* The mesh's port: holding it proves that a process of the same name before us is gone. */
 static bool listen_all(struct node *n)
 {
     const struct conf_listen *l = &n->conf->listen;
 
-    return listen_at(n, "s2s", &l->s2s, SITE_S2S) &&
-           listen_at(n, "s2s_tls", &l->s2s_tls, SITE_S2S_TLS) &&
-           listen_at(n, "component", &l->component, SITE_COMPONENT) &&
-           listen_at(n, "component_tls", &l->component_tls, SITE_COMPONENT_TLS) && listen_mesh(n);
+    return listen_at(n, &l->s2s, SITE_S2S) && listen_at(n, &l->s2s_tls, SITE_S2S_TLS) &&
+           listen_at(n, &l->component, SITE_COMPONENT) &&
+           listen_at(n, &l->component_tls, SITE_COMPONENT_TLS) &&
+           (!members_clustered(n->members) || listen_at(n, &l->mesh, SITE_MESH));
 }
 
 static void on_ended(struct timer *t)
@@ -331,7 +313,6 @@ static void on_workers_ready(void *arg)
     if (!listen_all(n)) {
         LOG(node_log(n), LOG_ERROR, "node.start_failed", LOG_TEXT("error", n->error));
         door_shut(n->door);
-        doorstep_shut(n->doorstep);
         workers_stop(n->workers, STOP_LEAST_MS, on_stopped, n);
         return;
     }
@@ -567,6 +548,7 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
         .per_address_count = o->conf->limits.connections_per_address_count,
         .descriptor_count = o->descriptor_count,
         .hand_over = hand_over,
+        .hand_over_node = hand_over_node,
         .arg = n,
     };
     enum err e;
@@ -593,7 +575,6 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
     apply_level(n);
     n->desk = desk_open(o->loop, &o->conf->dns, &node_desk_events, n);
     n->door = door_new(&d);
-    n->doorstep = doorstep_new(o->loop, hand_over_mesh, n);
     random_fill(loop_random(o->loop), n->route_seed, sizeof(n->route_seed));
     open_members(n);
     start_workers(n);
@@ -608,7 +589,6 @@ void node_free(struct node *n)
     workers_free(n->workers);
     members_close(n->members);
     tls_context_unref(n->redis_tls);
-    doorstep_free(n->doorstep);
     door_free(n->door);
     desk_close(n->desk);
     settings_unref(n->settings);

@@ -456,12 +456,20 @@ static void want_each_other(struct node *a, struct node *b)
     mesh_want(node_mesh(b, a), slice_from(a->name), &at);
 }
 
+static void open_door(struct node *n)
+{
+    struct door_options o = {.steward = n->steward, .hand_over_node = on_guest, .arg = n};
+    struct addr at = mesh_addr(n);
+
+    n->door = door_new(&o);
+    CHECK_EQ(door_listen(n->door, &at, -1, SITE_MESH), OK);
+}
+
 void cluster_start(struct cluster *c, unsigned index)
 {
     struct node *n = MEM_NEW(struct node);
     struct hop *hops[WORKERS_MAX];
     uint64_t seed[2] = {random_u64(&c->rnd), random_u64(&c->rnd)};
-    struct addr at;
 
     n->cluster = c;
     n->index = index;
@@ -481,8 +489,7 @@ void cluster_start(struct cluster *c, unsigned index)
         open_mesh(&n->workers[i]);
         timer_start(&n->workers[i].feed, random_below(&c->rnd, 20));
     }
-    at = mesh_addr(n);
-    n->door = doorstep_open(n->steward, &at, on_guest, n);
+    open_door(n);
     c->nodes[index] = n;
     for (unsigned i = 0; i < c->node_count; i++)
         if (i != index && c->nodes[i] && c->nodes[i]->alive)
@@ -658,7 +665,7 @@ static void free_node(struct node *n)
 {
     unsigned workers = n->cluster->worker_count;
 
-    doorstep_close(n->door);
+    door_free(n->door);
     for (unsigned i = 0; i < workers; i++)
         free_worker(&n->workers[i]);
     world_advance(n->cluster->w, 10);

@@ -8,7 +8,7 @@
 #include "link/lanes.h"
 #include "link/mesh.h"
 #include "loop/timer.h"
-#include "mesh/doorstep.h"
+#include "node/door.h"
 #include "sim/bed.h"
 
 #define NODES_MAX   3
@@ -58,7 +58,7 @@ struct node {
     struct host *host;
     struct loop *steward;
     struct counters counters;
-    struct doorstep *door;
+    struct door *door;
     struct mem_budget memory;
     struct worker workers[WORKERS_MAX];
     struct belief beliefs[PAIRS_MAX];

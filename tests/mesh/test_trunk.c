@@ -1,5 +1,5 @@
 /* Two nodes' ends of a mesh connection over invented wires, TLS and certificates being real. */
-#include "mesh/doorstep.h"
+#include "node/door.h"
 #include "session/trunk.h"
 #include "sim/bed.h"
 #include "sim/certs.h"
@@ -32,7 +32,7 @@ static struct {
     struct bed bed;
     struct certs *certs;
     struct end a, b;
-    struct doorstep *door;
+    struct door *door;
     struct addr at;
 } r;
 
@@ -143,6 +143,8 @@ static void make_end(struct end *e, const char *name, const char *ip, const char
 
 static void set_up(uint64_t seed, const char *leaf_a, const char *leaf_b)
 {
+    struct door_options o = {.hand_over_node = on_guest, .arg = &r.b};
+
     memset(&r, 0, sizeof(r));
     bed_init(&r.bed);
     r.w = world_new(seed);
@@ -151,7 +153,9 @@ static void set_up(uint64_t seed, const char *leaf_a, const char *leaf_b)
     make_end(&r.a, "edge-a", "10.0.0.1", leaf_a);
     make_end(&r.b, "edge-b", "10.0.0.2", leaf_b);
     CHECK_EQ(addr_parse(SLICE("10.0.0.2:5290"), 0, &r.at), OK);
-    r.door = doorstep_open(r.b.loop, &r.at, on_guest, &r.b);
+    o.steward = r.b.loop;
+    r.door = door_new(&o);
+    CHECK_EQ(door_listen(r.door, &r.at, -1, SITE_MESH), OK);
 }
 
 static void dial(const char *peer)
@@ -170,7 +174,7 @@ static void tear_down(void)
         trunk_close(r.b.trunk, "over");
     world_advance(r.w, 1000);
     CHECK(!r.a.trunk && !r.b.trunk);
-    doorstep_close(r.door);
+    door_free(r.door);
     world_advance(r.w, 100);
     loop_free(r.a.loop);
     loop_free(r.b.loop);
