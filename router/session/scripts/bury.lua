@@ -6,7 +6,6 @@
 --       count as watched
 -- Answer: ok, version of the list now; no (it lives, or is not on the list); or out, stale, wait.
 -- Publishes the version of the list.
-local gone = KEYS[3]
 local target, number = ARGV[5], tonumber(ARGV[6])
 local all = members()
 local refused = refusal(all, ARGV[4])
@@ -16,9 +15,4 @@ end
 if not is_member(all, target, number) or text(all[target].count) ~= ARGV[7] then --! nowatch: if not is_member(all, target, number) then
   return {'no'}
 end
-redis.call('HDEL', list, target)
-bury(gone, target, number)
-redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[6])
-local version = text(next_version())
-redis.call('PUBLISH', KEYS[7], version)
-return {'ok', version}
+return take_off(target, number)

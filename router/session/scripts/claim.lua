@@ -7,12 +7,9 @@
 --         or out, stale, wait.
 local tok = KEYS[3]
 local all = members()
-local refused = refusal(all, ARGV[4])
+local refused = claim_refusal(all)
 if refused then
   return refused
-end
-if not may_claim(all) then
-  return {'wait'}
 end
 
 local function free(row, witness)

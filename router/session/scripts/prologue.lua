@@ -56,6 +56,17 @@ local function bury(gone, name, i)
   end
 end
 
+-- KEYS[3..7] of the caller: {fr}:gone, {fr}:node:<name>, {fr}:comp:<name>, {fr}:sess:<name>, {fr}:ev.
+-- Answers ok and the version of the list now, and publishes it.
+local function take_off(name, i)
+  redis.call('HDEL', list, name)
+  bury(KEYS[3], name, i)
+  redis.call('UNLINK', KEYS[4], KEYS[5], KEYS[6])
+  local version = text(next_version())
+  redis.call('PUBLISH', KEYS[7], version)
+  return {'ok', version}
+end
+
 -- The answer to a caller that may not act, or nil.
 local function refusal(all, epoch)
   local me = all[node]
@@ -70,18 +81,21 @@ local function refusal(all, epoch)
   end
 end
 
--- Whether a claim is allowed: the epoch is settled, and every other member has acknowledged a list
--- that the caller is on.
-local function may_claim(all)
+-- The same for claims, and for what makes pairs free to claim: the epoch is settled, and every other
+-- member has acknowledged a list that the caller is on.
+local function claim_refusal(all)
+  local refused = refusal(all, ARGV[4])
+  if refused then
+    return refused
+  end
   if redis.call('HGET', meta, 'settled') ~= '1' then --! nosettle: if false then
-    return false
+    return {'wait'}
   end
   for name, m in pairs(all) do
     if name ~= node and m.ack < all[node].joined then --! noack: if false then
-      return false
+      return {'wait'}
     end
   end
-  return true
 end
 
 -- {fr}:pair:<local> <remote> is node:incarnation:token

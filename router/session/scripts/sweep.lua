@@ -5,12 +5,9 @@
 -- ARGV: 1 node, 2 incarnation, 3 connection, 4 epoch
 -- Answer: ok, number of rows removed; or out, stale, wait.
 local all = members()
-local refused = refusal(all, ARGV[4])
+local refused = claim_refusal(all)
 if refused then
   return refused
-end
-if not may_claim(all) then
-  return {'wait'}
 end
 
 local removed = 0
