@@ -24,8 +24,6 @@ struct mesh_events {
     /* PING (to be answered by mesh_send, with its number), PONG, HANDOFF, BYE and what is TELL.
      * Without it PINGs are answered here, promising nothing. */
     void (*frame)(void *arg, struct slice node, const struct frame *f);
-    /* Ours, as it is now, for a new connection. */
-    void (*hello)(void *arg, struct frame_hello *ret_hello);
 };
 
 struct mesh_options {
@@ -35,7 +33,7 @@ struct mesh_options {
     struct slice mesh_name;
     const struct mesh_events *events;
     void *arg;
-    struct frame_hello hello; /* where events->hello does not say otherwise */
+    struct frame_hello hello; /* ours, for new connections; its node never changes */
     bool pings; /* send them here; else whoever listens to `frame` does, each second */
 };
 
@@ -47,6 +45,8 @@ struct mesh_options {
 
 /* After lanes_connect. Texts of the options are copied. */
 struct mesh *mesh_open(const struct mesh_options *o);
+/* Another incarnation's. Copied. */
+void mesh_set_hello(struct mesh *m, const struct frame_hello *hello);
 /* A reload's. */
 void mesh_configure(struct mesh *m, struct tls_context *tls, struct slice mesh_name);
 /* Takes fd; `node`: who the preface says it is. */

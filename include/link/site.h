@@ -127,8 +127,8 @@ struct site_options {
 void site_init(struct site *s, const struct site_options *o);
 /* Hops of all workers' lanes, own index included, once all are made. */
 void site_connect(struct site *s, struct hop *const *lane_hops);
-/* The view knows what to say of us to other nodes. */
-void site_open_mesh(struct site *s, const struct frame_hello *hello);
+/* What to say of us to other nodes from now on; with the first the mesh opens. */
+void site_set_hello(struct site *s, const struct frame_hello *hello);
 /* Takes fd; `node`: who the preface says it is. */
 void site_accept_mesh(struct site *s, int fd, const struct addr *peer, struct slice node);
 struct hop *site_lane_hop(struct site *s);

@@ -213,26 +213,15 @@ static void on_closed(void *arg, const struct trunk_end *end)
 
 static const struct trunk_handler trunk_handler = {on_opened, on_frame, on_writable, on_closed};
 
-static struct frame_hello hello_of(struct mesh *m)
-{
-    struct frame_hello h = m->o.hello;
-
-    if (m->o.events && m->o.events->hello)
-        m->o.events->hello(m->o.arg, &h);
-    return h;
-}
-
-static struct mesh_conn *conn_of(struct mesh_peer *p, struct trunk_options *ret_options,
-                                 struct frame_hello *ret_hello)
+static struct mesh_conn *conn_of(struct mesh_peer *p, struct trunk_options *ret_options)
 {
     struct mesh *m = p->mesh;
     struct mesh_conn *c = MEM_NEW(struct mesh_conn);
 
-    *ret_hello = hello_of(m);
     *ret_options = (struct trunk_options){.tls = m->o.tls,
                                           .mesh_name = slice_from(m->mesh_name),
                                           .peer = peer_name(p),
-                                          .hello = ret_hello,
+                                          .hello = &m->o.hello,
                                           .open_ms = MESH_OPEN_MS};
     c->peer = p;
     list_push(&p->conns, &c->node);
@@ -248,8 +237,7 @@ static void undo_conn(struct mesh_conn *c)
 static void dial(struct mesh_peer *p)
 {
     struct trunk_options o;
-    struct frame_hello hello;
-    struct mesh_conn *c = conn_of(p, &o, &hello);
+    struct mesh_conn *c = conn_of(p, &o);
 
     if (trunk_dial(p->mesh->o.loop, &p->at, &o, &trunk_handler, c, &c->trunk)) {
         undo_conn(c);
@@ -269,8 +257,7 @@ void mesh_accept(struct mesh *m, int fd, const struct addr *peer, struct slice n
 {
     struct mesh_peer *p = peer_of(m, node);
     struct trunk_options o;
-    struct frame_hello hello;
-    struct mesh_conn *c = conn_of(p, &o, &hello);
+    struct mesh_conn *c = conn_of(p, &o);
 
     if (trunk_adopt(m->o.loop, fd, peer, &o, &trunk_handler, c, &c->trunk)) {
         undo_conn(c);
@@ -400,28 +387,32 @@ static struct slice keep_digest(struct slice digest, char room[FRAME_DIGEST_LEN]
     return slice_make(room, digest.len);
 }
 
-static void keep_hello(struct mesh *m)
+void mesh_set_hello(struct mesh *m, const struct frame_hello *hello)
 {
     struct frame_hello *h = &m->o.hello;
-    bool fits = slice_to_cstr(h->node, m->node, sizeof(m->node));
 
-    assert(fits);
+    assert(slice_is(hello->node, m->node));
+    *h = *hello;
+    mem_free(m->address);
     m->address = mem_strndup(h->address);
     h->node = slice_from(m->node);
     h->address = slice_from(m->address);
     h->dialback_digest = keep_digest(h->dialback_digest, m->digests[0]);
     h->components_digest = keep_digest(h->components_digest, m->digests[1]);
     h->peers_digest = keep_digest(h->peers_digest, m->digests[2]);
+    h->rest = slice_none();
 }
 
 struct mesh *mesh_open(const struct mesh_options *o)
 {
     struct mesh *m = MEM_NEW(struct mesh);
+    bool fits = slice_to_cstr(o->hello.node, m->node, sizeof(m->node));
 
+    assert(fits);
     m->o = *o;
     tls_context_ref(o->tls);
     m->mesh_name = mem_strndup(o->mesh_name);
-    keep_hello(m);
+    mesh_set_hello(m, &o->hello);
     map_init(&m->peers, o->lanes->o.router->seed);
     list_init(&m->dirty);
     task_init(&m->flush, mesh_run_flush);

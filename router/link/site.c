@@ -481,7 +481,7 @@ void site_connect(struct site *s, struct hop *const *lane_hops)
     lanes_connect(s->lanes, lane_hops, s->router.worker_count);
 }
 
-void site_open_mesh(struct site *s, const struct frame_hello *hello)
+void site_set_hello(struct site *s, const struct frame_hello *hello)
 {
     struct mesh_options o = {
         .loop = s->loop,
@@ -493,7 +493,9 @@ void site_open_mesh(struct site *s, const struct frame_hello *hello)
         .hello = *hello,
     };
 
-    if (!s->mesh && s->settings->tls_mesh)
+    if (s->mesh)
+        mesh_set_hello(s->mesh, hello);
+    else if (s->settings->tls_mesh)
         s->mesh = mesh_open(&o);
 }
 

@@ -21,9 +21,6 @@ struct view {
     struct members *members;
     struct hop *hop;
     struct map pairs; /* key -> whose */
-    struct bytes *hello;
-    struct arena hello_arena;
-    struct frame hello_frame;
 };
 
 /* --- to the steward --- */
@@ -229,24 +226,18 @@ static void hear_released(struct view *v, const struct order *o)
         forget(v, w);
 }
 
-static void hear_hello(struct view *v, struct order *o)
-{
-    if (v->hello)
-        bytes_unref(v->hello);
-    arena_reset(&v->hello_arena);
-    v->hello = bytes_ref(o->frame);
-    frame_unpack(v->hello, &v->hello_arena, &v->hello_frame);
-    site_open_mesh(v->site, &v->hello_frame.hello);
-}
-
-static void send_frame(struct view *v, const struct order *o)
+/* ORDER_HELLO, ORDER_SEND */
+static void use_frame(struct view *v, const struct order *o)
 {
     struct arena arena;
     struct frame f;
 
     arena_init(&arena);
     frame_unpack(o->frame, &arena, &f);
-    mesh_send(v->site->mesh, slice_from(o->node), &f);
+    if (o->kind == ORDER_HELLO)
+        site_set_hello(v->site, &f.hello);
+    else
+        mesh_send(v->site->mesh, slice_from(o->node), &f);
     arena_fini(&arena);
 }
 
@@ -264,7 +255,7 @@ static void obey_mesh(struct view *v, struct order *o)
         mesh_forget(v->site->mesh, node);
         return;
     default:
-        send_frame(v, o);
+        use_frame(v, o);
         return;
     }
 }
@@ -286,7 +277,7 @@ void view_hear_order(struct hop_msg *m, void *arg)
         hear_released(v, o);
         break;
     case ORDER_HELLO:
-        hear_hello(v, o);
+        use_frame(v, o);
         break;
     case ORDER_NODE_GONE:
         lanes_node_gone(v->site->lanes, slice_from(o->node));
@@ -323,19 +314,10 @@ static void on_frame(void *arg, struct slice node, const struct frame *f)
     say(arg, WORD_FRAME, node, frame_pack(f));
 }
 
-static void on_hello(void *arg, struct frame_hello *ret_hello)
-{
-    const struct view *v = arg;
-
-    if (v->hello)
-        *ret_hello = v->hello_frame.hello;
-}
-
 const struct mesh_events view_mesh_events = {
     .up = on_up,
     .down = on_down,
     .frame = on_frame,
-    .hello = on_hello,
 };
 
 /* --- life --- */
@@ -358,7 +340,6 @@ struct view *view_open(struct site *site, struct members *m)
     v->site = site;
     v->members = m;
     v->hop = hop_open(site->loop, v);
-    arena_init(&v->hello_arena);
     random_fill(loop_random(site->loop), seed, sizeof(seed));
     map_init(&v->pairs, seed);
     return v;
@@ -378,8 +359,5 @@ void view_close(struct view *v)
     while ((w = map_next(&v->pairs, &pos)))
         forget(v, w);
     map_fini(&v->pairs);
-    if (v->hello)
-        bytes_unref(v->hello);
-    arena_fini(&v->hello_arena);
     mem_free(v);
 }
