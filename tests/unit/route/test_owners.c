@@ -173,14 +173,20 @@ static void pong(const char *from, uint64_t round, bool promise, bool can_claim,
     owners_hear_pong(&t.o, (struct lease_id){text(from), 1}, &p, t.now);
 }
 
-static uint64_t ask(size_t *ret_count)
+/* A round of PINGs, that asks about so many pairs. Returns its number. */
+static uint64_t ask(size_t pairs)
 {
     struct lease_ping ping;
     struct slice keys[4];
 
     lease_ask(&t.lease, t.now, &ping);
-    *ret_count = owners_ask(&t.o, ping.number, t.now, keys, 4);
+    CHECK_EQ(owners_ask(&t.o, ping.number, t.now, keys, 4), pairs);
     return ping.number;
+}
+
+static void promise(const char *from, uint64_t round, const char *mine)
+{
+    pong(from, round, true, false, mine);
 }
 
 /* A pair whose choice among the members is that node. */
@@ -420,30 +426,28 @@ TEST(owners, without_a_table_the_choice_has_a_new_pair)
     tear_down();
 }
 
-static void want_ours_without_table(char expected[64])
+/* A pair that we are the choice of, without a table: b and c are asked, b promises. Returns the
+ * round. */
+static uint64_t ask_without_table(void)
 {
-    const char *ours;
+    uint64_t round;
 
     set_up("bc");
-    ours = pair_of("a");
-    snprintf(expected, 64, "provisional %s 0; ", ours);
     lose_table();
-    want(ours);
+    want(pair_of("a"));
+    round = ask(1);
+    promise("b", round, NULL);
     SAID("");
+    return round;
 }
 
 TEST(owners, the_choice_takes_a_pair_when_all_promise)
 {
+    uint64_t round = ask_without_table();
     char expected[64];
-    uint64_t round;
-    size_t asked;
 
-    want_ours_without_table(expected);
-    round = ask(&asked);
-    CHECK_EQ(asked, 1);
-    pong("b", round, true, false, NULL);
-    SAID("");
-    pong("c", round, true, false, NULL);
+    snprintf(expected, sizeof(expected), "provisional %s 0; ", pair_of("a"));
+    promise("c", round, NULL);
     SAID(expected);
     t.now += LEASE_PROMISE_MS + 1; /* nobody promises any more */
     owners_tick(&t.o, t.now);
@@ -454,45 +458,25 @@ TEST(owners, the_choice_takes_a_pair_when_all_promise)
 
 TEST(owners, answers_of_two_rounds_do_not_add_up)
 {
-    char expected[64];
-    uint64_t round;
-    size_t asked;
-
-    want_ours_without_table(expected);
-    round = ask(&asked);
-    pong("b", round, true, false, NULL);
+    ask_without_table();
     t.now += 1000;
-    round = ask(&asked);
-    CHECK_EQ(asked, 0); /* asked a second ago */
-    pong("c", round, true, false, NULL);
+    promise("c", ask(0), NULL); /* the pair was asked about a second ago */
     SAID("");
     tear_down();
 }
 
 TEST(owners, a_pair_of_somebody_else_is_not_taken)
 {
-    char expected[64];
-    uint64_t round;
-    size_t asked;
+    uint64_t round = ask_without_table();
 
-    want_ours_without_table(expected);
-    round = ask(&asked);
-    pong("b", round, true, false, NULL);
-    pong("c", round, true, false, pair_of("a"));
+    promise("c", round, pair_of("a"));
     SAID("");
     tear_down();
 }
 
 TEST(owners, a_provisional_pair_becomes_a_row)
 {
-    char expected[64];
-    uint64_t round;
-    size_t asked;
-
-    want_ours_without_table(expected);
-    round = ask(&asked);
-    pong("b", round, true, false, NULL);
-    pong("c", round, true, false, NULL);
+    promise("c", ask_without_table(), NULL);
     t.said[0] = '\0';
     renew_in("e1", "bc", true);
     owners_tick(&t.o, t.now);
