@@ -21,8 +21,8 @@ struct far_batch;
 struct mesh_events {
     void (*up)(void *arg, const struct frame_hello *hello);
     void (*down)(void *arg, struct slice node, const char *reason);
-    /* PING (to be answered by mesh_send, with its number), PONG, HANDOFF, BYE and what is TELL.
-     * Without it PINGs are answered here, promising nothing. */
+    /* PING (to be answered by mesh_send, with its number), PONG, HANDOFF, BYE, what is TELL, and a
+     * HELLO that tells of changes. Without it PINGs are answered here, promising nothing. */
     void (*frame)(void *arg, struct slice node, const struct frame *f);
 };
 
@@ -33,9 +33,13 @@ struct mesh_options {
     struct slice mesh_name;
     const struct mesh_events *events;
     void *arg;
-    struct frame_hello hello; /* ours, for new connections; its node never changes */
+    struct frame_hello hello; /* ours; its node never changes */
     bool pings; /* send them here; else whoever listens to `frame` does, each second */
 };
+
+/* Answers to a node's questions that it has no room for: whoever asks and does not read loses them,
+ * and nothing else. */
+#define MESH_ANSWER_BYTES_MAX (8u << 20)
 
 #define MESH_PING_MS        1000
 #define MESH_MISSED_MAX     3
@@ -45,7 +49,7 @@ struct mesh_options {
 
 /* After lanes_connect. Texts of the options are copied. */
 struct mesh *mesh_open(const struct mesh_options *o);
-/* Another incarnation's. Copied. */
+/* Another incarnation's, or with other digests: all who are connected hear it. Copied. */
 void mesh_set_hello(struct mesh *m, const struct frame_hello *hello);
 /* A reload's. */
 void mesh_configure(struct mesh *m, struct tls_context *tls, struct slice mesh_name);
@@ -54,7 +58,7 @@ void mesh_accept(struct mesh *m, int fd, const struct addr *peer, struct slice n
 /* There should be a connection to that node, dialled there when there is none. */
 void mesh_want(struct mesh *m, struct slice node, const struct addr *at);
 void mesh_forget(struct mesh *m, struct slice node);
-/* False: no connection to it. */
+/* False: no connection to it. An ANSWER waits for room, and for DATA: it may be late, or lost. */
 bool mesh_send(struct mesh *m, struct slice node, const struct frame *f);
 /* Ends it; it may come back. */
 void mesh_cut(struct mesh *m, struct slice node, const char *reason);

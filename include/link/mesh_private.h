@@ -15,6 +15,15 @@ struct mesh_conn {
     struct mesh_peer *peer;
     struct trunk *trunk;
     bool left; /* it is being closed, and counts no more */
+    uint64_t hello_turn; /* of the hello that was said on it */
+};
+
+/* A part of an answer to a question, on its way there. */
+struct mesh_answer {
+    struct list node;
+    uint64_t number;
+    bool more;
+    struct bytes *body;
 };
 
 /* A lane from there: which worker has its port. */
@@ -43,6 +52,9 @@ struct mesh_peer {
 
     struct list queue; /* batches with items that wait for room */
     size_t queue_count;
+    struct list answers; /* struct mesh_answer */
+    size_t answer_bytes;
+    unsigned items_since; /* an answer went out */
     struct map routes;     /* lane's number -> mesh_route */
     struct far_batch **to; /* by worker, of this turn */
     struct list dirty;     /* some of `to` are there */
@@ -58,6 +70,7 @@ struct mesh {
     char digests[3][FRAME_DIGEST_LEN];
     struct map peers;
     uint64_t next_serial;
+    uint64_t hello_turn; /* how often it was changed */
     struct list dirty;
     struct task flush;
     struct timer tick;
@@ -76,6 +89,7 @@ void mesh_fault(struct mesh_peer *p, const char *reason);
 void mesh_carry_open(struct mesh_peer *p);
 void mesh_carry_close(struct mesh_peer *p); /* what waits is thrown away */
 void mesh_pump(struct mesh_peer *p);
+void mesh_carry_answer(struct mesh_peer *p, const struct frame_answer *a);
 /* A frame about a lane. False: it is none. */
 bool mesh_carry_frame(struct mesh_peer *p, const struct frame *f);
 void mesh_run_flush(struct task *t);

@@ -31,7 +31,7 @@ struct trunk_end {
 struct trunk_handler {
     /* The other side proved its name and said hello. Borrowed. */
     void (*opened)(void *arg, const struct frame_hello *hello);
-    void (*frame)(void *arg, const struct frame *f); /* borrowed */
+    void (*frame)(void *arg, const struct frame *f); /* borrowed; HELLO: it has news of itself */
     void (*writable)(void *arg);                     /* again */
     void (*closed)(void *arg, const struct trunk_end *end);
 };

@@ -53,7 +53,7 @@ enum frame_type {
     FRAME_TYPES
 };
 
-/* The first frame on a connection, in both directions. */
+/* The first frame on a connection, in both directions; said again when something of it changed. */
 struct frame_hello {
     uint16_t version_least;
     uint16_t version_most;

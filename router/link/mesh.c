@@ -106,6 +106,8 @@ static const char *stays(const struct mesh_peer *p, const struct mesh_conn *c,
     return trunk_dialled(c->trunk) == ours_smaller ? NULL : "the connection that crossed it stays";
 }
 
+static void say_hello(struct mesh_conn *c);
+
 static void on_opened(void *arg, const struct frame_hello *h)
 {
     struct mesh_conn *c = arg;
@@ -131,6 +133,8 @@ static void on_opened(void *arg, const struct frame_hello *h)
     backoff_reset(&p->backoff);
     timer_stop(&p->redial);
     tell_workers(p);
+    if (c->hello_turn != m->hello_turn)
+        say_hello(c); /* the one it began with is out of date */
     LOG(loop_log(m->o.loop), LOG_INFO, "mesh.up", LOG_SLICE("node", peer_name(p)),
         LOG_TEXT("peer", addr_format(trunk_peer(c->trunk), addr)),
         LOG_TEXT("dialled", trunk_dialled(c->trunk) ? "yes" : "no"),
@@ -159,6 +163,18 @@ static void note_pong(struct mesh_peer *p, uint64_t number)
         p->missed_count = (unsigned)(p->ping_number - number);
 }
 
+/* The lanes' numbers are of one process; another one has to dial. */
+static bool hear_hello(struct mesh_peer *p, const struct frame_hello *h)
+{
+    if (h->process != p->process) {
+        mesh_fault(p, "it changes its process");
+        return false;
+    }
+    if (h->incarnation > p->incarnation)
+        p->incarnation = h->incarnation;
+    return true;
+}
+
 static void on_frame(void *arg, const struct frame *f)
 {
     struct mesh_conn *c = arg;
@@ -166,6 +182,8 @@ static void on_frame(void *arg, const struct frame *f)
     struct mesh *m = p->mesh;
 
     if (c->left || mesh_carry_frame(p, f))
+        return;
+    if (f->type == FRAME_HELLO && !hear_hello(p, &f->hello))
         return;
     if (f->type == FRAME_PONG)
         note_pong(p, f->pong.number);
@@ -224,8 +242,17 @@ static struct mesh_conn *conn_of(struct mesh_peer *p, struct trunk_options *ret_
                                           .hello = &m->o.hello,
                                           .open_ms = MESH_OPEN_MS};
     c->peer = p;
+    c->hello_turn = m->hello_turn;
     list_push(&p->conns, &c->node);
     return c;
+}
+
+static void say_hello(struct mesh_conn *c)
+{
+    struct frame f = {.type = FRAME_HELLO, .hello = c->peer->mesh->o.hello};
+
+    c->hello_turn = c->peer->mesh->hello_turn;
+    trunk_send(c->trunk, &f);
 }
 
 static void undo_conn(struct mesh_conn *c)
@@ -297,6 +324,10 @@ bool mesh_send(struct mesh *m, struct slice node, const struct frame *f)
 
     if (!p || !p->up)
         return false;
+    if (f->type == FRAME_ANSWER) {
+        mesh_carry_answer(p, &f->answer);
+        return true;
+    }
     if (f->type == FRAME_PING) {
         p->ping_number = f->ping.number;
         p->missed_count++;
@@ -387,7 +418,7 @@ static struct slice keep_digest(struct slice digest, char room[FRAME_DIGEST_LEN]
     return slice_make(room, digest.len);
 }
 
-void mesh_set_hello(struct mesh *m, const struct frame_hello *hello)
+static void keep_hello(struct mesh *m, const struct frame_hello *hello)
 {
     struct frame_hello *h = &m->o.hello;
 
@@ -403,6 +434,18 @@ void mesh_set_hello(struct mesh *m, const struct frame_hello *hello)
     h->rest = slice_none();
 }
 
+void mesh_set_hello(struct mesh *m, const struct frame_hello *hello)
+{
+    size_t pos = 0;
+    struct mesh_peer *p;
+
+    keep_hello(m, hello);
+    m->hello_turn++;
+    while ((p = map_next(&m->peers, &pos)))
+        if (p->up)
+            say_hello(p->up);
+}
+
 struct mesh *mesh_open(const struct mesh_options *o)
 {
     struct mesh *m = MEM_NEW(struct mesh);
@@ -412,7 +455,7 @@ struct mesh *mesh_open(const struct mesh_options *o)
     m->o = *o;
     tls_context_ref(o->tls);
     m->mesh_name = mem_strndup(o->mesh_name);
-    mesh_set_hello(m, &o->hello);
+    keep_hello(m, &o->hello);
     map_init(&m->peers, o->lanes->o.router->seed);
     list_init(&m->dirty);
     task_init(&m->flush, mesh_run_flush);

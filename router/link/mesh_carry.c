@@ -1,7 +1,8 @@
 /* link/mesh_carry.c - lanes over a connection: batches of the workers become frames and back.
  *
  * What is about fates and credit goes out at once; OPEN, DATA and CLOSE keep their order and wait
- * for room, as references: they are encoded when they can go.
+ * for room, as references: they are encoded when they can go. So do answers to questions, which
+ * would hold up promises otherwise.
  */
 #include "link/mesh_private.h"
 
@@ -126,21 +127,80 @@ static void drop_first(struct far_batch *b)
         bytes_unref(i->key);
 }
 
+/* False: none waits. */
+static bool write_next_item(struct mesh_peer *p)
+{
+    struct far_batch *b = LIST_FIRST(&p->queue, struct far_batch, node);
+
+    if (!b)
+        return false;
+    if (b->next < b->count) {
+        write_item(p, &b->items[b->next]);
+        drop_first(b);
+        p->items_since++;
+    }
+    if (b->next < b->count)
+        return true;
+    far_batch_free(b);
+    p->queue_count--;
+    return true;
+}
+
+/* --- answers to questions --- */
+
+/* An answer never stops stanzas, and they do not stop it: one part after so many of them. */
+#define ITEMS_BETWEEN_ANSWERS 64
+
+static void drop_answer(struct mesh_peer *p, struct mesh_answer *a)
+{
+    p->answer_bytes -= bytes_slice(a->body).len;
+    list_remove(&a->node);
+    bytes_unref(a->body);
+    mem_free(a);
+}
+
+static void drop_answers(struct mesh_peer *p)
+{
+    struct mesh_answer *a;
+
+    while ((a = LIST_FIRST(&p->answers, struct mesh_answer, node)))
+        drop_answer(p, a);
+}
+
+static bool write_next_answer(struct mesh_peer *p)
+{
+    struct mesh_answer *a = LIST_FIRST(&p->answers, struct mesh_answer, node);
+    struct frame f = {.type = FRAME_ANSWER};
+
+    if (!a || (!list_empty(&p->queue) && p->items_since < ITEMS_BETWEEN_ANSWERS))
+        return false;
+    f.answer = (struct frame_answer){a->number, a->more, bytes_slice(a->body)};
+    trunk_send(p->up->trunk, &f);
+    p->items_since = 0;
+    drop_answer(p, a);
+    return true;
+}
+
+void mesh_carry_answer(struct mesh_peer *p, const struct frame_answer *f)
+{
+    struct mesh_answer *a;
+
+    if (p->answer_bytes + f->body.len > MESH_ANSWER_BYTES_MAX)
+        return; /* who asked notices that a part is missing */
+    a = MEM_NEW(struct mesh_answer);
+    a->number = f->number;
+    a->more = f->more;
+    a->body = bytes_copy(f->body);
+    p->answer_bytes += f->body.len;
+    list_push(&p->answers, &a->node);
+    mesh_pump(p);
+}
+
 void mesh_pump(struct mesh_peer *p)
 {
-    struct far_batch *b;
-
-    while (p->up && trunk_writable(p->up->trunk) &&
-           (b = LIST_FIRST(&p->queue, struct far_batch, node))) {
-        if (b->next < b->count) {
-            write_item(p, &b->items[b->next]);
-            drop_first(b);
-        }
-        if (b->next < b->count)
-            continue;
-        far_batch_free(b);
-        p->queue_count--;
-    }
+    while (p->up && trunk_writable(p->up->trunk))
+        if (!write_next_answer(p) && !write_next_item(p))
+            return;
 }
 
 /* Writes what does not wait, and moves the rest together. */
@@ -412,6 +472,7 @@ void mesh_carry_open(struct mesh_peer *p)
     struct lanes *l = p->mesh->o.lanes;
 
     list_init(&p->queue);
+    list_init(&p->answers);
     list_init(&p->dirty);
     map_init(&p->routes, l->o.router->seed);
     p->to = mem_array(l->count, sizeof(*p->to));
@@ -426,6 +487,7 @@ void mesh_carry_close(struct mesh_peer *p)
     while ((b = LIST_FIRST(&p->queue, struct far_batch, node)))
         far_batch_free(b);
     p->queue_count = 0;
+    drop_answers(p);
     while ((route = map_next(&p->routes, &pos))) {
         map_remove(&p->routes, id_key(&route->lane));
         mem_free(route);

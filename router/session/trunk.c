@@ -137,8 +137,8 @@ static void take_frame(struct trunk *t, const struct frame *f)
 {
     if (t->state == TRUNK_GREETING)
         greet(t, f);
-    else if (f->type == FRAME_HELLO)
-        fail(t, ERR_SYNTAX, "it says hello twice");
+    else if (f->type == FRAME_HELLO && !slice_is(f->hello.node, t->peer))
+        fail(t, ERR_DENIED, "it changes its name");
     else
         t->h->frame(t->arg, f);
 }

@@ -415,6 +415,8 @@ static void open_mesh(struct worker *w)
     struct mesh_options o = {
         .loop = w->loop,
         .lanes = w->lanes,
+        .events = n->cluster->events,
+        .arg = w,
         .pings = true,
         .hello = {.version_least = FRAME_VERSION_LEAST,
                   .version_most = FRAME_VERSION_MOST,

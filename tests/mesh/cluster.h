@@ -101,6 +101,7 @@ struct cluster {
     unsigned feed_most; /* so many at once at most */
     size_t body_most;   /* bytes of a stanza's content */
     struct outq_limits limits;
+    const struct mesh_events *events; /* of nodes that start; `arg`: struct worker */
 };
 
 void cluster_open(struct cluster *c, uint64_t seed, unsigned nodes, unsigned workers,

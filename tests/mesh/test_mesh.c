@@ -232,6 +232,163 @@ TEST(mesh, big_stanzas_travel_one_at_a_time)
     cluster_close(&c);
 }
 
+/* --- what operators ask --- */
+
+static struct {
+    unsigned answers, last_answers, hellos, downs;
+    uint64_t parts; /* as they came: the number of each, in order */
+    bool ordered;
+    char digests[NODES_MAX]; /* the other's, as a node heard it last */
+} heard;
+
+static void note_digest(const struct worker *w, const struct frame_hello *h)
+{
+    heard.digests[w->node->index] = h->peers_digest.len ? h->peers_digest.ptr[0] : '-';
+}
+
+static void on_frame(void *arg, struct slice node, const struct frame *f)
+{
+    struct worker *w = arg;
+    struct frame pong = {.type = FRAME_PONG, .pong = {.number = f->ping.number}};
+
+    if (f->type == FRAME_PING)
+        mesh_send(w->mesh, node, &pong);
+    if (f->type == FRAME_HELLO) {
+        heard.hellos++;
+        note_digest(w, &f->hello);
+    }
+    if (f->type != FRAME_ANSWER)
+        return;
+    heard.answers++;
+    heard.last_answers += !f->answer.more;
+    heard.ordered &= f->answer.number == heard.parts;
+    heard.parts = f->answer.number + 1;
+}
+
+static void on_up(void *arg, const struct frame_hello *hello)
+{
+    struct worker *w = arg;
+
+    note_digest(w, hello);
+}
+
+static void on_down(void *arg, struct slice node, const char *reason)
+{
+    (void)arg;
+    (void)node;
+    (void)reason;
+    heard.downs++;
+}
+
+static const struct mesh_events ears = {on_up, on_down, on_frame};
+
+static void set_up_ears(uint64_t seed)
+{
+    set_up(seed, 2, 1, 2);
+    cluster_kill(&c, 0);
+    cluster_kill(&c, 1);
+    c.events = &ears;
+    cluster_start(&c, 0);
+    cluster_start(&c, 1);
+    cluster_own(&c, 0, 0);
+    cluster_own(&c, 1, 1);
+    world_advance(c.w, 2000);
+    CHECK(cluster_meshed(&c, 0, 1));
+    memset(&heard, 0, sizeof(heard));
+    heard.ordered = true;
+}
+
+static void answer(struct node *from, const struct node *to, uint64_t number, bool more,
+                   size_t bytes)
+{
+    static char body[32 << 10];
+    struct frame f = {.type = FRAME_ANSWER,
+                      .answer = {number, more, slice_make(body, bytes)}};
+
+    CHECK(mesh_send(node_mesh(from, to), slice_from(to->name), &f));
+}
+
+/* Promises are PONGs: three that are late end the connection. 6 MiB take a minute on this wire. */
+TEST(mesh, a_long_answer_holds_up_neither_promises_nor_stanzas)
+{
+    set_up_ears(11);
+    world_set_buffers(c.w, 16384, 16384);
+    world_set_speed(c.w, c.nodes[0]->host, c.nodes[1]->host, 100);
+    for (unsigned i = 0; i < 191; i++)
+        answer(c.nodes[0], c.nodes[1], i, true, 32 << 10);
+    answer(c.nodes[0], c.nodes[1], 191, false, 32 << 10);
+    world_advance(c.w, 5000);
+    CHECK_EQ(heard.downs, 0);
+    CHECK(heard.answers > 2 && heard.answers < 100);
+    bring(0, 1, 100);
+    CHECK(cluster_settle(&c, 10000));
+    CHECK(heard.answers < 150);
+    world_advance(c.w, 80000);
+    CHECK_EQ(heard.answers, 192);
+    CHECK_EQ(heard.last_answers, 1);
+    CHECK(heard.ordered);
+    CHECK_EQ(heard.downs, 0);
+    cluster_close(&c);
+}
+
+TEST(mesh, who_asks_and_does_not_read_loses_answers_only)
+{
+    const size_t room = MESH_ANSWER_BYTES_MAX / (32 << 10);
+
+    set_up_ears(12);
+    world_set_speed(c.w, c.nodes[0]->host, c.nodes[1]->host, 1000);
+    for (unsigned i = 0; i < 2 * room; i++)
+        answer(c.nodes[0], c.nodes[1], i, true, 32 << 10);
+    world_advance(c.w, 60000);
+    CHECK(heard.answers >= room && heard.answers < room + room / 4);
+    CHECK_EQ(heard.downs, 0);
+    answer(c.nodes[0], c.nodes[1], 7, false, 10); /* there is room again */
+    world_advance(c.w, 1000);
+    CHECK_EQ(heard.last_answers, 1);
+    cluster_close(&c);
+}
+
+static void change_digest(struct node *n, const struct node *to, char digest)
+{
+    char text[FRAME_DIGEST_LEN];
+    struct frame_hello h = {.version_least = FRAME_VERSION_LEAST,
+                            .version_most = FRAME_VERSION_MOST,
+                            .node = slice_from(n->name),
+                            .process = n->process,
+                            .incarnation = n->process,
+                            .peers_digest = slice_make(text, sizeof(text))};
+
+    memset(text, digest, sizeof(text));
+    mesh_set_hello(node_mesh(n, to), &h);
+}
+
+/* A reload changes digests; who is connected hears it, and so does who connects meanwhile. */
+TEST(mesh, says_hello_again_with_news)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct node *a, *b;
+
+        set_up_ears(20 + seed);
+        a = c.nodes[0];
+        b = c.nodes[1];
+        change_digest(a, b, 'b');
+        world_advance(c.w, 500);
+        CHECK_EQ(heard.hellos, 1);
+        CHECK_EQ(heard.digests[1], 'b');
+        CHECK_EQ(heard.downs, 0);
+        world_set_latency(c.w, a->host, b->host, 50000, 60000);
+        world_set_latency(c.w, b->host, a->host, 50000, 60000);
+        mesh_cut(node_mesh(a, b), slice_from(b->name), "a test");
+        world_advance(c.w, 20 * seed); /* before it dials, meanwhile, or after */
+        change_digest(a, b, 'c');
+        change_digest(b, a, 'd');
+        world_advance(c.w, 5000);
+        CHECK(cluster_meshed(&c, 0, 1));
+        CHECK(heard.digests[0] == 'd' && heard.digests[1] == 'c');
+        cluster_close(&c);
+    }
+}
+
 TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, the_ingress_bounces_what_the_owner_cannot_send),
       TEST_OF(mesh, a_lane_goes_on_over_the_next_connection),
@@ -240,4 +397,7 @@ TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, an_undecided_pair_waits_in_its_ingress),
       TEST_OF(mesh, a_restarted_owner_gets_everything_anew),
       TEST_OF(mesh, a_burial_brings_back_what_the_dead_had),
-      TEST_OF(mesh, a_slow_port_holds_up_no_other), TEST_OF(mesh, big_stanzas_travel_one_at_a_time))
+      TEST_OF(mesh, a_slow_port_holds_up_no_other), TEST_OF(mesh, big_stanzas_travel_one_at_a_time),
+      TEST_OF(mesh, a_long_answer_holds_up_neither_promises_nor_stanzas),
+      TEST_OF(mesh, who_asks_and_does_not_read_loses_answers_only),
+      TEST_OF(mesh, says_hello_again_with_news))

@@ -306,6 +306,26 @@ TEST(trunk, refuses_another_node_its_own_name_and_strange_versions)
     tear_down();
 }
 
+TEST(trunk, says_hello_again_under_its_own_name_only)
+{
+    struct frame f = {.type = FRAME_HELLO};
+
+    set_up(4, GOOD_A, GOOD_B);
+    dial("edge-b");
+    world_advance(r.w, 1000);
+    f.hello = r.a.hello;
+    f.hello.incarnation = 7;
+    trunk_send(r.a.trunk, &f);
+    world_advance(r.w, 100);
+    CHECK(r.b.frames == 1 && !r.b.closed);
+    f.hello.node = slice_from("edge-c");
+    trunk_send(r.a.trunk, &f);
+    world_advance(r.w, 1000);
+    CHECK(r.b.frames == 1 && r.b.closed);
+    CHECK_STR(r.b.reason, "it changes its name");
+    tear_down();
+}
+
 /* Whoever only opens the port, or stops half-way. */
 TEST(trunk, does_not_wait_for_ever)
 {
@@ -341,4 +361,5 @@ TESTS(TEST_OF(trunk, carries_frames_both_ways),
       TEST_OF(trunk, carries_big_frames_and_says_when_it_has_room),
       TEST_OF(trunk, demands_the_clusters_certificate_and_the_nodes_name),
       TEST_OF(trunk, refuses_another_node_its_own_name_and_strange_versions),
+      TEST_OF(trunk, says_hello_again_under_its_own_name_only),
       TEST_OF(trunk, does_not_wait_for_ever), TEST_OF(trunk, reads_nothing_after_it_was_closed))
