@@ -271,8 +271,7 @@ static bool listen_at(struct node *n, const struct conf_addrs *at, enum site_por
         e = door_listen(n->door, &at->list[i], node_take_given(n, &at->list[i]), port);
         if (e)
             snprintf(n->error, sizeof(n->error), "listen.%s: cannot listen on %s: %s; %s",
-                     site_port_word(port), addr_format(&at->list[i], text), err_text(e),
-                     remedy(e));
+                     site_port_word(port), addr_format(&at->list[i], text), err_text(e), remedy(e));
     }
     return !e;
 }

@@ -194,7 +194,6 @@ TEST(conn, discarding_nothing_harms_nothing)
     close_stage();
 }
 
-
 CONN_TESTS(TEST_OF(conn, refusal_is_told_after_the_call),
            TEST_OF(conn, reset_withdraws_and_tells_the_peer),
            TEST_OF(conn, bytes_of_a_dead_peer_are_delivered_before_closed),
