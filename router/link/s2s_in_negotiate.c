@@ -79,10 +79,8 @@ static void after_header(struct s2s_in *in)
         in->judgement = judge(in->site, &c, on_judged, in);
         return;
     }
-    if (in->secured && !in->authenticated) {
+    if (in->secured && !in->authenticated)
         in->offered_external = offer_without_from(in);
-        judge_describe(in->stream, &in->verdict);
-    }
     s2s_in_enter(in, in->valid_count ? S2S_IN_OPEN : S2S_IN_NEGOTIATE);
     send_features(in);
 }
@@ -203,6 +201,7 @@ void s2s_in_on_secured(void *arg)
     struct s2s_in *in = arg;
 
     in->secured = true;
+    judge_describe(in->stream, &in->verdict); /* a key may come before it is judged, or without */
     s2s_in_enter(in, S2S_IN_HEADER);
 }
 
