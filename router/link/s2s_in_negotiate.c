@@ -250,6 +250,7 @@ static void sasl_success(struct s2s_in *in, struct slice authzid)
     if (!in->from)
         in->from = mem_strndup(authzid);
     in->authenticated = true;
+    s2s_in_forget_pending(in); /* KEY-04 */
     sasl_format_success(stream_out(in->stream));
     stream_touch(in->stream);
     stream_restart(in->stream);
