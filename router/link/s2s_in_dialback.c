@@ -119,8 +119,7 @@ static void start_check(struct in_pair *p, struct slice key)
 
 static void verify(struct s2s_in *in, struct slice from, struct slice to, struct slice key)
 {
-    if (map_count(&in->pairs) >= S2S_IN_PAIRS_MAX || in->pending_count >= S2S_IN_PENDING_MAX ||
-        in->site->verify_count >= SITE_VERIFY_MAX) {
+    if (in->pending_count >= S2S_IN_PENDING_MAX || in->site->verify_count >= SITE_VERIFY_MAX) {
         answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
         return;
     }
@@ -174,6 +173,8 @@ static void take_key(struct s2s_in *in, struct slice from, struct slice to, stru
         s2s_in_fail(in, FAULT_TLS_REQUIRED);
     else if (p)
         answer(in, from, to, DIALBACK_VALID, "");
+    else if (map_count(&in->pairs) >= S2S_IN_PAIRS_MAX)
+        answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
     else if (in->secured && policy_has_method(rule, METHOD_PKIX) &&
              judge_pkix(in->stream, from, NULL, &why_not)) {
         s2s_in_pair_valid(s2s_in_pair_new(in, from, to), METHOD_PKIX); /* DB-31 */
