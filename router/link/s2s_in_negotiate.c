@@ -271,6 +271,12 @@ static bool proves(const struct s2s_in *in, struct slice authzid)
            policy_has_method(s2s_in_rule(in, slice_from(in->to), authzid), METHOD_PKIX);
 }
 
+/* Whom the header named; where it named nobody (QUIRK-01) anybody but ourselves (STREAM-17). */
+static bool may_be(const struct s2s_in *in, struct slice authzid)
+{
+    return in->from ? slice_is(authzid, in->from) : !site_local(in->site, authzid);
+}
+
 static void take_authzid(struct s2s_in *in, const struct element *e)
 {
     struct domain authzid;
@@ -291,7 +297,7 @@ static void take_authzid(struct s2s_in *in, const struct element *e)
     in->awaits_response = false;
     if (!in->to)
         sasl_fail(in, SASL_NOT_AUTHORIZED);
-    else if (in->from && !slice_is(domain_slice(&authzid), in->from))
+    else if (!may_be(in, domain_slice(&authzid)))
         sasl_fail(in, SASL_INVALID_AUTHZID);
     else if (!proves(in, domain_slice(&authzid)))
         sasl_fail(in, in->from ? SASL_NOT_AUTHORIZED : SASL_INVALID_AUTHZID);
