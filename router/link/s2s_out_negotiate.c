@@ -245,6 +245,7 @@ void s2s_out_on_secured(void *arg)
     struct s2s_out *o = arg;
 
     o->secured = true;
+    o->peer_max_bytes = 0; /* TLS-06 */
     s2s_out_send_header(o);
 }
 
