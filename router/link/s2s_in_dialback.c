@@ -11,6 +11,19 @@ static void put(struct s2s_in *in, const struct dialback *d)
     stream_touch(in->stream);
 }
 
+/* Anybody may bring keys that nobody can check, as many as he likes, on open streams too. */
+static void log_refusal(struct s2s_in *in, const struct dialback *d)
+{
+    uint64_t swallowed = 0;
+
+    if (!site_log_stranger(in->site, &swallowed))
+        return;
+    LOG(site_log(in->site), LOG_INFO, "s2s_in.dialback", LOG_INT("link", in->link.id),
+        LOG_SLICE("local", d->from), LOG_SLICE("remote", d->to),
+        LOG_TEXT("outcome", d->type == DIALBACK_ERROR ? "error" : "invalid"),
+        LOG_SLICE("condition", d->condition), LOG_INT("suppressed", swallowed));
+}
+
 /* The answer swaps from and to (DB-10). */
 static void answer(struct s2s_in *in, struct slice from, struct slice to, enum dialback_type type,
                    const char *condition)
@@ -24,10 +37,7 @@ static void answer(struct s2s_in *in, struct slice from, struct slice to, enum d
     };
 
     if (type != DIALBACK_VALID)
-        LOG(site_log(in->site), LOG_INFO, "s2s_in.dialback", LOG_INT("link", in->link.id),
-            LOG_SLICE("local", to), LOG_SLICE("remote", from),
-            LOG_TEXT("outcome", type == DIALBACK_ERROR ? "error" : "invalid"),
-            LOG_TEXT("condition", condition));
+        log_refusal(in, &d);
     put(in, &d);
 }
 

@@ -228,14 +228,24 @@ static void take_starttls(struct s2s_in *in, const struct element *e)
 
 /* --- SASL EXTERNAL --- */
 
+static void log_sasl(struct s2s_in *in, enum sasl_failure f)
+{
+    uint64_t swallowed = 0;
+
+    if (!site_log_stranger(in->site, &swallowed))
+        return;
+    LOG(site_log(in->site), LOG_INFO, "s2s_in.external_refused", LOG_INT("link", in->link.id),
+        LOG_SLICE("local", s2s_in_text(in->to)), LOG_SLICE("remote", s2s_in_text(in->from)),
+        LOG_TEXT("condition", sasl_failure_name(f)), LOG_TEXT("certificate", in->why_not),
+        LOG_INT("suppressed", swallowed));
+}
+
 static void sasl_fail(struct s2s_in *in, enum sasl_failure f)
 {
     in->awaits_response = false;
     sasl_format_failure(f, stream_out(in->stream));
     stream_touch(in->stream);
-    LOG(site_log(in->site), LOG_INFO, "s2s_in.external_refused", LOG_INT("link", in->link.id),
-        LOG_SLICE("local", s2s_in_text(in->to)), LOG_SLICE("remote", s2s_in_text(in->from)),
-        LOG_TEXT("condition", sasl_failure_name(f)), LOG_TEXT("certificate", in->why_not));
+    log_sasl(in, f);
     if (++in->sasl_failures >= S2S_IN_SASL_MAX)
         s2s_in_fail(in, FAULT_SASL_ATTEMPTS);
     else if ((f == SASL_NOT_AUTHORIZED || f == SASL_INVALID_AUTHZID) &&

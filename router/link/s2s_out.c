@@ -176,16 +176,26 @@ void s2s_out_fail_with(struct s2s_out *o, enum bounce why, const char *detail, e
     s2s_out_finish(o);
 }
 
-static void run_done(struct task *t)
+/* Whom we asked about a key, a stranger chose. */
+static void log_end(struct s2s_out *o)
 {
-    struct s2s_out *o = LIST_ENTRY(t, struct s2s_out, done);
+    uint64_t swallowed = 0;
 
+    if (o->verify_key && !site_log_stranger(o->site, &swallowed))
+        return;
     LOG(site_log(o->site), o->why == BOUNCE_MAX ? LOG_INFO : LOG_WARN, "s2s_out.closed",
         LOG_INT("link", o->link.id), LOG_SLICE("local", s2s_out_local(o)),
         LOG_SLICE("remote", s2s_out_remote(o)),
         LOG_TEXT("reason", o->why == BOUNCE_MAX ? "closed" : bounce_word(o->why)),
         LOG_TEXT("detail", detail_of(o)), LOG_INT("stanzas", o->stanzas_out),
-        LOG_INT("ms", loop_now_ms(o->site->loop) - o->since_ms));
+        LOG_INT("ms", loop_now_ms(o->site->loop) - o->since_ms), LOG_INT("suppressed", swallowed));
+}
+
+static void run_done(struct task *t)
+{
+    struct s2s_out *o = LIST_ENTRY(t, struct s2s_out, done);
+
+    log_end(o);
     counter_add_to(loop_counters(o->site->loop), CLOSED_S2S_OUT, o->why, 1);
     timer_stop(&o->deadline);
     ask_cancel(o->ask);
