@@ -183,10 +183,14 @@ static void shun(struct dns_query *q, struct dns_server *s)
     s->shun_until_ms = loop_now_ms(q->client->loop) + DNSCLIENT_SHUN_MS;
 }
 
+/* Nonsense is an answer, too, and comes at once: most likely all servers have it from the zone
+ * (aliases in a circle), whose owner must not have them shunned or asked over and over. */
 static void not_reached(struct dns_query *q, struct dns_server *s, enum err e)
 {
-    shun(q, s);
-    q->all_answered = false;
+    if (e != ERR_SYNTAX) {
+        shun(q, s);
+        q->all_answered = false;
+    }
     q->why = err_text(e);
     go_on(q);
 }

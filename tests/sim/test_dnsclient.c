@@ -326,6 +326,39 @@ TEST(dnsclient, follows_open_aliases_itself)
     scene_fini(&s);
 }
 
+/* c.example and d.example name each other: no answer, and no fault of the server's. */
+static void reply_circle(struct oracle *o, const struct dnsquery *q, bool tcp, struct pk *pk)
+{
+    if (strcmp(q->name, "c.example") != 0) {
+        honest(q, pk);
+        return;
+    }
+    oracle_echo(pk, q, 0);
+    pk_named(pk, PK_ANSWER, "@", PK_CNAME, 50, "d.example");
+    pk_named(pk, PK_ANSWER, "d.example", PK_CNAME, 50, "@");
+}
+
+/* Whoever owns a zone could have us shun our name servers, or ask them for as long as we can. */
+TEST(dnsclient, a_circle_of_aliases_is_the_fault_of_its_zone)
+{
+    struct oracle first;
+    struct oracle second;
+    unsigned second_count;
+    struct scene s;
+
+    scene_init(&s, NS1 " " NS2);
+    open_at(&first, &s, NS1, reply_circle);
+    open_at(&second, &s, NS2, reply_circle);
+    CHECK_EQ(kind_of(&s, "c.example"), RESOLVED_FAILED);
+    CHECK(world_ms(s.w) < 500);
+    second_count = second.udp_count;
+    CHECK_EQ(kind_of(&s, "a.example"), RESOLVED);
+    CHECK_EQ(second.udp_count, second_count); /* the first is as good as ever */
+    oracle_close(&first);
+    oracle_close(&second);
+    scene_fini(&s);
+}
+
 /* ---- whom to trust ---- */
 
 static void reply_secure(struct oracle *o, const struct dnsquery *q, bool tcp, struct pk *pk)
@@ -542,6 +575,7 @@ TESTS(TEST_OF(dnsclient, asks_the_next_server_and_remembers_who_answered),
       TEST_OF(dnsclient, guessed_ids_lead_to_tcp),
       TEST_OF(dnsclient, malformed_answers_lead_to_the_next_server),
       TEST_OF(dnsclient, a_referral_is_a_failure), TEST_OF(dnsclient, follows_open_aliases_itself),
+      TEST_OF(dnsclient, a_circle_of_aliases_is_the_fault_of_its_zone),
       TEST_OF(dnsclient, believes_ad_from_trusted_servers_only),
       TEST_OF(dnsclient, each_service_answer_is_as_secure_as_itself),
       TEST_OF(dnsclient, trust_withdrawn_is_not_cached), TEST_OF(dnsclient, bogus_ends_the_attempt),
