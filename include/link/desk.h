@@ -25,6 +25,10 @@ typedef void seat_joined_fn(void *arg, enum instances_join outcome);
  * literals are not looked up (SRV-12). */
 struct ask *seat_resolve(struct seat *s, struct slice domain, const struct policy_rule *rule,
                          seat_resolved_fn *done, void *arg);
+/* The same for a domain that a stranger named: within the share that such questions have. */
+struct ask *seat_resolve_for_stranger(struct seat *s, struct slice domain,
+                                      const struct policy_rule *rule, seat_resolved_fn *done,
+                                      void *arg);
 struct ask *seat_join(struct seat *s, struct slice pattern, enum connections rule, uint64_t id,
                       seat_joined_fn *done, void *arg);
 void seat_leave(struct seat *s, uint64_t id);

@@ -46,8 +46,9 @@ struct dnsclient {
     size_t server_count;
     uint64_t question_ms;
     struct dnscache cache;
-    struct map queries; /* in flight, by key */
-    struct list turns;  /* those that have not begun */
+    struct map queries;     /* in flight, by key */
+    size_t strangers_count; /* of them, those that a stranger provoked */
+    struct list turns;      /* those that have not begun */
     struct bucket pace;
     struct task pump;
     struct timer pace_timer;
@@ -57,6 +58,7 @@ struct dnsclient {
 struct dns_waiter {
     struct list node;
     void (*done)(struct dns_waiter *w, struct dns_set *set); /* `set` is borrowed */
+    bool for_stranger; /* counts against RESOLVER_STRANGERS_MAX too */
 };
 
 void dnsclient_init(struct dnsclient *c, struct loop *l);

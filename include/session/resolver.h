@@ -20,6 +20,10 @@
 #define RESOLVER_SERVERS_MAX   8
 #define RESOLVER_CACHE_MAX     50000
 #define RESOLVER_INFLIGHT_MAX  4096
+/* Of them, so many at most are about domains that strangers named (dialback keys): what our own
+ * components want to reach still has room. One stream's keys for domains with many targets would
+ * fill it otherwise. LIMIT-09. */
+#define RESOLVER_STRANGERS_MAX (RESOLVER_INFLIGHT_MAX / 2)
 #define RESOLVER_TTL_MAX_S     86400
 #define RESOLVER_NEGATIVE_MAX_S 900
 
@@ -80,6 +84,11 @@ void resolver_configure(struct resolver *r, const struct resolver_options *o); /
  * the resolution is borrowed. */
 struct resolver_request *resolver_ask(struct resolver *r, struct slice ascii_domain,
                                       void (*done)(void *arg, struct resolution *res), void *arg);
+/* The same on behalf of a stranger. What was found before is shared, what is over
+ * RESOLVER_STRANGERS_MAX fails. */
+struct resolver_request *resolver_ask_for_stranger(struct resolver *r, struct slice ascii_domain,
+                                                   void (*done)(void *arg, struct resolution *res),
+                                                   void *arg);
 /* Addresses of a configured target: no SRV. An address is taken as such, a name is looked up in
  * /etc/hosts and then in DNS. */
 struct resolver_request *resolver_ask_host(struct resolver *r, struct slice host, uint16_t port,

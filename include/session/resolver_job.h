@@ -31,7 +31,8 @@ struct job {
     char key_buf[DNS_KEY_MAX];
     struct slice key;
     struct slice name;
-    bool host_only; /* no SRV: a configured target */
+    bool host_only;    /* no SRV: a configured target */
+    bool for_stranger; /* nobody else asked for it */
     enum job_stage stage;
     struct list requests;
     struct ask srv[SRV_KINDS];
@@ -47,6 +48,7 @@ struct resolver_request {
     struct job *job;        /* NULL: concluded */
     struct resolution *res; /* then; told by `tell` */
     struct task tell;
+    bool for_stranger;
     uint16_t port; /* host_only */
     bool direct_tls;
     void (*done)(void *arg, struct resolution *res);

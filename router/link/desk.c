@@ -37,6 +37,7 @@ struct ask {
     };
     char *name;  /* domain, local domain, or pattern */
     char *other; /* remote domain */
+    bool for_stranger;
     struct policy_target targets[POLICY_TARGETS_MAX];
     size_t target_count;
     size_t target_next;
@@ -179,7 +180,10 @@ static void do_resolve(struct desk *d, struct ask *a)
         send_back(a);
         return;
     }
-    resolver_ask(d->resolver, slice_from(ascii), on_resolved, a);
+    if (a->for_stranger)
+        resolver_ask_for_stranger(d->resolver, slice_from(ascii), on_resolved, a);
+    else
+        resolver_ask(d->resolver, slice_from(ascii), on_resolved, a);
 }
 
 static void on_joined(void *arg, enum instances_join outcome)
@@ -243,8 +247,8 @@ static struct ask *ask_post(struct ask *a)
     return a;
 }
 
-struct ask *seat_resolve(struct seat *s, struct slice domain, const struct policy_rule *rule,
-                         seat_resolved_fn *done, void *arg)
+static struct ask *resolve_new(struct seat *s, struct slice domain, const struct policy_rule *rule,
+                               seat_resolved_fn *done, void *arg)
 {
     struct ask *a = ask_new(s, ASK_RESOLVE, domain);
 
@@ -253,6 +257,22 @@ struct ask *seat_resolve(struct seat *s, struct slice domain, const struct polic
     a->target_count = rule->target_count;
     for (size_t i = 0; i < rule->target_count; i++)
         a->targets[i] = rule->targets[i];
+    return a;
+}
+
+struct ask *seat_resolve(struct seat *s, struct slice domain, const struct policy_rule *rule,
+                         seat_resolved_fn *done, void *arg)
+{
+    return ask_post(resolve_new(s, domain, rule, done, arg));
+}
+
+struct ask *seat_resolve_for_stranger(struct seat *s, struct slice domain,
+                                      const struct policy_rule *rule, seat_resolved_fn *done,
+                                      void *arg)
+{
+    struct ask *a = resolve_new(s, domain, rule, done, arg);
+
+    a->for_stranger = true;
     return ask_post(a);
 }
 

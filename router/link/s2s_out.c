@@ -466,7 +466,11 @@ static void on_resolved(void *arg, struct resolution *res)
 static void resolve(struct s2s_out *o)
 {
     s2s_out_enter(o, S2S_OUT_RESOLVE);
-    o->ask = seat_resolve(o->site->seat, s2s_out_remote(o), o->rule, on_resolved, o);
+    if (o->verify_key)
+        o->ask = seat_resolve_for_stranger(o->site->seat, s2s_out_remote(o), o->rule, on_resolved,
+                                           o);
+    else
+        o->ask = seat_resolve(o->site->seat, s2s_out_remote(o), o->rule, on_resolved, o);
 }
 
 /* --- what the owner asks --- */

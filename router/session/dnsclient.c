@@ -20,6 +20,7 @@ struct dns_query {
     enum dns_type type;
     struct list waiters;
     struct list turn;   /* linked: waits to begin */
+    bool for_stranger;
     struct timer timer; /* the next server's turn, or the end */
     uint64_t started_us;
     uint64_t deadline_ms;
@@ -54,6 +55,7 @@ static void free_query(struct dns_query *q)
     close_attempts(q);
     timer_stop(&q->timer);
     list_remove(&q->turn);
+    q->client->strangers_count -= q->for_stranger;
     map_remove(&q->client->queries, q->key);
     mem_free(q);
 }
@@ -425,9 +427,13 @@ static void start(struct dns_query *q)
     take_turn(q);
 }
 
-static struct dns_query *new_query(struct dnsclient *c, struct slice name, enum dns_type type)
+static struct dns_query *new_query(struct dnsclient *c, struct slice name, enum dns_type type,
+                                   bool for_stranger)
 {
     struct dns_query *q = MEM_NEW(struct dns_query);
+
+    q->for_stranger = for_stranger;
+    c->strangers_count += for_stranger;
 
     q->client = c;
     q->key = dns_key(q->key_buf, name, type);
@@ -458,6 +464,13 @@ static struct dns_set *local_answer(enum dns_type type)
     return dns_set_new(DNS_FOUND, "", &r, 1);
 }
 
+static bool has_room(const struct dnsclient *c, bool for_stranger)
+{
+    if (for_stranger && c->strangers_count >= RESOLVER_STRANGERS_MAX)
+        return false;
+    return map_count(&c->queries) < RESOLVER_INFLIGHT_MAX;
+}
+
 struct dns_set *dnsclient_ask(struct dnsclient *c, struct slice name, enum dns_type type,
                               struct dns_waiter *w)
 {
@@ -473,10 +486,10 @@ struct dns_set *dnsclient_ask(struct dnsclient *c, struct slice name, enum dns_t
         counter_add(loop_counters(c->loop), COUNTER_DNS_CACHED, 1);
         return dns_set_ref(set);
     }
-    if (!q && map_count(&c->queries) >= RESOLVER_INFLIGHT_MAX)
+    if (!q && !has_room(c, w->for_stranger))
         return dns_set_new(DNS_FAILED, "too many questions at once", NULL, 0);
     if (!q)
-        q = new_query(c, name, type);
+        q = new_query(c, name, type, w->for_stranger);
     list_push(&q->waiters, &w->node);
     return NULL;
 }
@@ -485,6 +498,7 @@ void dns_waiter_init(struct dns_waiter *w, void (*done)(struct dns_waiter *w, st
 {
     list_init(&w->node);
     w->done = done;
+    w->for_stranger = false;
 }
 
 void dns_waiter_cancel(struct dns_waiter *w)

@@ -121,6 +121,7 @@ static void ask(struct job *job, struct ask *a, struct slice name, enum dns_type
 {
     a->job = job;
     dns_waiter_init(&a->waiter, answered);
+    a->waiter.for_stranger = job->for_stranger;
     a->set = dnsclient_ask(&job->resolver->client, name, type, &a->waiter);
 }
 
@@ -290,6 +291,7 @@ static struct resolver_request *join(struct resolver *r, char kind, struct slice
     }
     job = map_find(&r->jobs, key);
     q->job = job ? job : new_job(r, key);
+    q->job->for_stranger = q->for_stranger && (!job || job->for_stranger);
     list_push(&q->job->requests, &q->node);
     if (!job)
         start(q->job);
@@ -301,6 +303,16 @@ struct resolver_request *resolver_ask(struct resolver *r, struct slice ascii_dom
 {
     struct resolver_request *q = new_request(r, done, arg);
 
+    return join(r, 'd', ascii_domain, q, start_domain);
+}
+
+struct resolver_request *resolver_ask_for_stranger(struct resolver *r, struct slice ascii_domain,
+                                                   void (*done)(void *arg, struct resolution *res),
+                                                   void *arg)
+{
+    struct resolver_request *q = new_request(r, done, arg);
+
+    q->for_stranger = true;
     return join(r, 'd', ascii_domain, q, start_domain);
 }
 

@@ -631,6 +631,43 @@ TEST(resolver, bounds_questions_in_flight)
         resolution_unref(wishes[i].res);
 }
 
+/* LIMIT-09: keys for domains of strangers fill their share, and not what our own components need. */
+TEST(resolver, strangers_leave_room_for_others)
+{
+    static struct wish wishes[RESOLVER_INFLIGHT_MAX / 2 + 100];
+    struct wish ours;
+    unsigned failed = 0;
+    struct dnsserver *d;
+    struct scene s;
+
+    scene_init(&s, NS1);
+    d = scene_server(&s, NS1);
+    dnsserver_silence(d, true);
+    for (size_t i = 0; i < COUNT(wishes); i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "d%zu.example", i);
+        wishes[i] = (struct wish){.s = &s};
+        resolver_ask_for_stranger(s.r, slice_from(name), wish_done, &wishes[i]);
+    }
+    world_advance(s.w, 20);
+    CHECK(host_descriptors(s.router) <= RESOLVER_STRANGERS_MAX);
+    for (size_t i = 0; i < COUNT(wishes); i++)
+        failed += wishes[i].count;
+    CHECK_EQ(failed, RESOLVER_INFLIGHT_MAX / 2 + 100 - RESOLVER_STRANGERS_MAX / 2);
+    dnsserver_silence(d, false);
+    scene_add(d, "there.example A 10.0.0.9");
+    ours = (struct wish){.s = &s};
+    resolver_ask(s.r, SLICE("there.example"), wish_done, &ours);
+    world_advance(s.w, 2000); /* the strangers' questions began before it */
+    CHECK_EQ(ours.count, 1);
+    CHECK_EQ(ours.res->kind, RESOLVED);
+    resolution_unref(ours.res);
+    scene_fini(&s);
+    for (size_t i = 0; i < COUNT(wishes); i++)
+        resolution_unref(wishes[i].res);
+}
+
 TESTS(TEST_OF(resolver, merges_both_services_by_priority),
       TEST_OF(resolver, draws_weights_anew_from_the_cache),
       TEST_OF(resolver, dot_means_no_such_service),
@@ -649,4 +686,5 @@ TESTS(TEST_OF(resolver, merges_both_services_by_priority),
       TEST_OF(resolver, requests_asked_together_draw_apart), TEST_OF(resolver, answers_are_posted),
       TEST_OF(resolver, cancelled_requests_hear_nothing),
       TEST_OF(resolver, open_requests_fail_when_it_ends),
-      TEST_OF(resolver, bounds_questions_in_flight))
+      TEST_OF(resolver, bounds_questions_in_flight),
+      TEST_OF(resolver, strangers_leave_room_for_others))
