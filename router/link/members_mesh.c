@@ -64,9 +64,12 @@ static void fellow_free(struct fellow *f)
 /* What it has of ours comes back: it owns nothing any more. */
 static void say_gone(struct members *m, struct fellow *f)
 {
+    struct order *o = order_new(ORDER_NODE_GONE, slice_none(), slice_from(f->name));
+
     LOG(members_log(m), LOG_INFO, "member.left", LOG_TEXT("member", f->name),
         LOG_INT("incarnation", f->listed));
-    members_order_all(m, order_new(ORDER_NODE_GONE, slice_none(), slice_from(f->name)));
+    o->incarnation = f->listed;
+    members_order_all(m, o);
 }
 
 static void want_connection(struct members *m, struct fellow *f, const char *address)

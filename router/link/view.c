@@ -226,6 +226,19 @@ static void hear_released(struct view *v, const struct order *o)
         forget(v, w);
 }
 
+/* Nothing of that incarnation, or an older one, is its own any more: who has stanzas asks anew. */
+static void hear_node_gone(struct view *v, const struct order *o)
+{
+    struct slice node = slice_from(o->node);
+    size_t pos = 0;
+    struct whose *w;
+
+    while ((w = map_next(&v->pairs, &pos)))
+        if (w->where == OWNER_NODE && w->incarnation <= o->incarnation && slice_is(node, w->node))
+            put(w, OWNER_UNKNOWN, slice_none(), 0, 0);
+    lanes_node_gone(v->site->lanes, node);
+}
+
 /* ORDER_HELLO, ORDER_SEND */
 static void use_frame(struct view *v, const struct order *o)
 {
@@ -280,7 +293,7 @@ void view_hear_order(struct hop_msg *m, void *arg)
         use_frame(v, o);
         break;
     case ORDER_NODE_GONE:
-        lanes_node_gone(v->site->lanes, slice_from(o->node));
+        hear_node_gone(v, o);
         break;
     case ORDER_HAND_OVER:
         pairs_hand_over(v->site, o->token);
