@@ -226,11 +226,13 @@ static bool failed(const struct pair *p, bool was_open, enum bounce why)
     return why != BOUNCE_MAX;
 }
 
-/* Not ours from here on; what waits follows it when it is known to whom. */
+/* Not ours from here on; what waits follows it when it is known to whom. What this worker took
+ * itself waits where that will go which it takes from now on: nothing may get in front. */
 static void offer(struct pair *p)
 {
     memset(&p->grant, 0, sizeof(p->grant));
     view_offer(p->site->view, slice_from(p->key));
+    outq_return_own(&p->q);
 }
 
 static void on_closed(void *arg, enum bounce why, const char *detail)

@@ -210,6 +210,26 @@ void outq_flush(struct outq *q, bool all, enum fate fate, enum bounce why, struc
         gate_open(&q->gate);
 }
 
+void outq_return_own(struct outq *q)
+{
+    struct list own;
+    struct stanza *s;
+
+    list_init(&own);
+    LIST_WALK(node, &q->waiting)
+    {
+        if (LIST_ENTRY(node, struct stanza, queue_node)->lane)
+            continue;
+        list_remove(node);
+        list_push(&own, node);
+        q->waiting_count--;
+    }
+    while ((s = LIST_FIRST(&own, struct stanza, queue_node)))
+        finish(q, s, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
+    if (has_room(q))
+        gate_open(&q->gate);
+}
+
 bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail)
 {
     struct stanza *s;

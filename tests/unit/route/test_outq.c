@@ -217,6 +217,30 @@ TEST(outq, bounces_by_age_and_tells_of_a_hanging_link)
     tear_down();
 }
 
+TEST(outq, gives_back_in_order_what_came_over_no_lane)
+{
+    static const int own[] = {0, 2, 3, 4, 5};
+    char lane;
+
+    set_up(100, true);
+    for (int i = 0; i < 6; i++)
+        put(i, 0);
+    write_all(1);
+    put(6, 0);
+    outq_lost(&t.q); /* 0 to 5 were written; all seven wait again */
+    LIST_ENTRY(t.q.waiting.next->next, struct stanza, queue_node)->lane = &lane;
+    LIST_ENTRY(t.q.waiting.prev, struct stanza, queue_node)->lane = &lane;
+    outq_return_own(&t.q);
+    CHECK_EQ(t.count, 5);
+    for (int i = 0; i < t.count; i++) {
+        CHECK_EQ(t.number[i], own[i]);
+        CHECK_EQ(t.fate[i], FATE_RETURNED);
+    }
+    CHECK_EQ(outq_count(&t.q), 2);
+    CHECK_EQ(number_of(outq_peek(&t.q)), 1);
+    tear_down();
+}
+
 TEST(outq, observes_the_time_of_each_written_stanza_once)
 {
     static struct counters counters;
@@ -247,4 +271,5 @@ TESTS(TEST_OF(outq, tells_sent_in_order_when_acknowledged),
       TEST_OF(outq, refuses_when_open_but_not_moving),
       TEST_OF(outq, never_holds_twice_its_bound), TEST_OF(outq, takes_one_however_big),
       TEST_OF(outq, bounces_by_age_and_tells_of_a_hanging_link),
+      TEST_OF(outq, gives_back_in_order_what_came_over_no_lane),
       TEST_OF(outq, observes_the_time_of_each_written_stanza_once))
