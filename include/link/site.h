@@ -158,8 +158,8 @@ size_t site_close(struct site *s, uint64_t id, struct slice domain);
 /* Drain, step by step. Inbound streams are told to end and read until they do: what they sent
  * still goes its way. Components, which are to get it, are not read any more. */
 void site_stop_reading(struct site *s);
-/* What is held or was made here and has no fate yet, and (`inbound`) the inbound streams that
- * have not ended. Any thread. */
+/* What is held, was made here, or came from another node, and has no fate yet; and (`inbound`) the
+ * inbound streams that have not ended. Any thread. */
 uint64_t site_unsettled(const struct site *s, bool inbound);
 /* What waits comes back, and what components wrote before they were not read any more. */
 void site_bounce_all(struct site *s, enum bounce why);

@@ -46,7 +46,8 @@ uint64_t workers_silent_ms(const struct workers *w);
 /* Sum of what all have accepted and not settled. */
 uint64_t workers_held_count(const struct workers *w);
 
-/* ... also of stanzas of our own, and of inbound streams if asked (drain). */
+/* ... also of stanzas of our own, of those from other nodes, and of inbound streams if asked
+ * (drain). */
 uint64_t workers_unsettled_count(const struct workers *w, bool inbound);
 
 /* Closes all links with system-shutdown; `done` when all sites are quiet, or after `most_ms`. */

@@ -44,10 +44,11 @@ struct router {
     struct mem_budget *memory; /* of the process: charged from acceptance to fate */
     struct table table;
     struct outq_limits limits;
-    struct list queues;          /* outqs with stanzas: struct outq, active */
-    struct list lanes;           /* lanes with stanzas: struct lane_tx, active */
-    _Atomic uint64_t held_count; /* accepted here and without a fate yet */
-    _Atomic uint64_t made_count; /* the same of stanzas of our own */
+    struct list queues;             /* outqs with stanzas: struct outq, active */
+    struct list lanes;              /* lanes with stanzas: struct lane_tx, active */
+    _Atomic uint64_t held_count;    /* accepted here and without a fate yet */
+    _Atomic uint64_t made_count;    /* the same of stanzas of our own */
+    _Atomic uint64_t foreign_count; /* and of those that other nodes have sent here */
 };
 
 void router_init(struct router *r, const struct router_ops *ops, void *arg, unsigned worker,

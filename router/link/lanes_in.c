@@ -257,6 +257,7 @@ static void deliver(struct lane_in *in, struct stanza *s)
     s->lane_seq = in->expected++;
     s->lane = &in->rx;
     mem_charge(r->memory, stanza_cost(s));
+    atomic_fetch_add_explicit(&r->foreign_count, 1, memory_order_relaxed);
     if (find_port(in))
         router_deliver(r, in->rx.port, s);
     else

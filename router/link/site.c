@@ -326,7 +326,8 @@ void site_stop_reading(struct site *s)
 uint64_t site_unsettled(const struct site *s, bool inbound)
 {
     uint64_t n = atomic_load_explicit(&s->router.held_count, memory_order_relaxed) +
-                 atomic_load_explicit(&s->router.made_count, memory_order_relaxed);
+                 atomic_load_explicit(&s->router.made_count, memory_order_relaxed) +
+                 atomic_load_explicit(&s->router.foreign_count, memory_order_relaxed);
 
     return inbound ? n + atomic_load_explicit(&s->inbound_count, memory_order_relaxed) : n;
 }

@@ -315,8 +315,10 @@ void router_fate(struct router *r, struct stanza *s, enum fate fate, enum bounce
         router_settle(r, s, fate, why, detail);
         return;
     }
-    if (rx->foreign)
+    if (rx->foreign) {
         mem_discharge(r->memory, stanza_cost(s));
+        atomic_fetch_sub_explicit(&r->foreign_count, 1, memory_order_relaxed);
+    }
     lane_rx_fate(rx, s->lane_seq, stanza_cost(s), fate, why, detail);
     stanza_unref(s);
 }
