@@ -55,7 +55,6 @@ struct members {
     struct hop **views;
     struct timer tick;
     enum lease_state state; /* last told */
-    bool begun;             /* has had an incarnation */
     bool refused;
     uint64_t token; /* the highest seen */
     struct until *until;

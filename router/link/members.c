@@ -82,9 +82,9 @@ static void begin_anew(struct members *m)
     renew_untils(m);
     owners_drop_all(&m->owners);
     members_say_hello(m);
-    LOG(members_log(m), m->begun ? LOG_WARN : LOG_INFO, "node.incarnation",
-        LOG_TEXT("node", m->name), LOG_INT("incarnation", m->lease.incarnation));
-    m->begun = true;
+    if (!m->lease.leaving)
+        LOG(members_log(m), m->lease.joined_once ? LOG_WARN : LOG_INFO, "node.incarnation",
+            LOG_TEXT("node", m->name), LOG_INT("incarnation", m->lease.incarnation));
 }
 
 static void be_refused(struct members *m)
