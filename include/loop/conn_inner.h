@@ -92,6 +92,8 @@ void conn_lend(struct conn *c, struct byteq *q);
 /* As far as the kernel takes it, without telling anybody; FIN when that was all. */
 void conn_last_words(struct conn *c);
 void conn_count_acks(struct conn *c);
+/* TLS begins: what of the clear text is under way. */
+void conn_mark_clear(struct conn *c);
 /* Calls handlers: last in whatever calls it, or `life` is looked at afterwards. */
 void conn_tell_progress(struct conn *c);
 /* While there is something that no event will tell. */

@@ -51,6 +51,7 @@ static void destroy(struct conn *c)
     task_cancel(&c->work);
     byteq_fini(&c->plain);
     byteq_fini(&c->held);
+    ackmap_fini(&c->marks);
     tls_free(c->tls);
     mem_free(c);
 }
@@ -473,6 +474,7 @@ void conn_start_tls(struct conn *c, struct tls *tls)
     assert(!c->tls);
     c->tls = tls;
     c->clear_left = byteq_len(&c->plain);
+    conn_mark_clear(c);
     tls_feed(tls, byteq_slice(&c->held)); /* not delivered: TLS from the first byte on */
     tls_keep(tls);
     byteq_fini(&c->held);

@@ -8,6 +8,15 @@
 
 /* --- what the kernels have ------------------------------------------------------------------- */
 
+/* So many bytes of the wire, or one less: of a FIN. */
+static void count_arrived(struct conn *c, uint64_t wire)
+{
+    if (c->tls)
+        c->acked = ackmap_pass(&c->marks, wire, c->acked);
+    else if (wire > c->acked)
+        c->acked = wire;
+}
+
 void conn_count_acks(struct conn *c)
 {
     uint64_t unacked;
@@ -17,13 +26,21 @@ void conn_count_acks(struct conn *c)
     c->asked_ms = loop_now_ms(c->loop);
     unacked = sock_unacked(c->sock);
     if (unacked < c->sent) /* a FIN counts, too */
-        c->acked = ackmap_pass(&c->marks, c->sent - unacked, c->acked);
+        count_arrived(c, c->sent - unacked);
 }
 
+/* In clear each byte is told from the next: marks begin with TLS. */
 static void count_flushed(struct conn *c, struct ackmark mark)
 {
     c->flushed = mark.plain;
-    ackmap_add(&c->marks, mark);
+    if (c->tls)
+        ackmap_add(&c->marks, mark);
+}
+
+void conn_mark_clear(struct conn *c)
+{
+    if (c->acked != c->flushed)
+        ackmap_add(&c->marks, (struct ackmark){c->sent, c->flushed});
 }
 
 /* A record that is not complete is nothing to the peer: it counts with its last byte. */

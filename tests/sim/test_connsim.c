@@ -237,6 +237,40 @@ TEST(conn, tls_over_every_border)
     }
 }
 
+/* Lines of 300 bytes, a flush each, until neither kernel takes any more; then a reset. */
+static void check_what_is_known(struct rig *r)
+{
+    peer_stop_reading(r->peer, true);
+    for (int i = 0; i < 120; i++) {
+        write_block(r->conn, 300);
+        world_advance(r->w, 2);
+    }
+    world_advance(r->w, 5000);
+    CHECK(r->acked >= 14000 && r->acked < r->flushed);
+    conn_reset(r->conn);
+    world_advance(r->w, 1000);
+    peer_stop_reading(r->peer, false);
+    world_advance(r->w, 1000);
+    CHECK_EQ(peer_input(r->peer).len, r->acked);
+}
+
+/* What a peer that froze can still read when it wakes is what counts as arrived: in clear to the
+ * byte, with TLS to the record, however many there are. */
+TEST(conn, what_a_frozen_peer_has_is_known_exactly)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig r;
+
+        rig_open(&r, seed, 16384);
+        check_what_is_known(&r);
+        rig_close(&r);
+        rig_open(&r, seed, 16384);
+        secure(&r);
+        check_what_is_known(&r);
+        rig_close(&r);
+    }
+}
+
 /* RFC 6120 4.4: what came before a reset is still ours. */
 TEST(conn, last_words_before_a_reset_are_delivered)
 {
@@ -261,4 +295,5 @@ TEST(conn, last_words_before_a_reset_are_delivered)
 TESTS(TEST_OF(conn, clear_bytes_go_both_ways),
       TEST_OF(conn, who_does_not_read_is_felt_and_drained_is_told),
       TEST_OF(conn, lost_acknowledgements_leave_bytes_in_doubt),
-      TEST_OF(conn, tls_over_every_border), TEST_OF(conn, last_words_before_a_reset_are_delivered))
+      TEST_OF(conn, tls_over_every_border), TEST_OF(conn, what_a_frozen_peer_has_is_known_exactly),
+      TEST_OF(conn, last_words_before_a_reset_are_delivered))
