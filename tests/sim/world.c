@@ -135,6 +135,11 @@ uint64_t world_ms(const struct world *w)
     return w->now_us / 1000;
 }
 
+uint64_t world_steps(const struct world *w)
+{
+    return w->steps;
+}
+
 struct random *world_random(struct world *w)
 {
     return &w->rnd;

@@ -28,6 +28,8 @@ struct world *world_current(void);
 
 uint64_t world_us(const struct world *w);
 uint64_t world_ms(const struct world *w);
+/* Events so far. */
+uint64_t world_steps(const struct world *w);
 struct random *world_random(struct world *w);
 /* Microseconds since 1970 at world time 0. Default: 2026-01-01. */
 void world_set_wall(struct world *w, uint64_t wall_us);

@@ -106,12 +106,12 @@ void land_open(struct land *l); /* seed, dir, loud are set: the world, names, no
 struct house *land_house(struct land *l, const char *name);
 /* A wire for each party: once all are there. */
 void land_wire(struct land *l);
-/* So long, then whoever has something to do. Returns the number of events. */
-unsigned land_turn(struct land *l, uint64_t ms);
+/* So long, then whoever has something to do. */
+void land_turn(struct land *l, uint64_t ms);
 /* Somebody writes to somebody. */
 void land_write(struct land *l);
 /* Long enough for everything to end; `quiet_steps`: events that a router may still have in the
- * last ten seconds. */
+ * last ten seconds, besides those of spaces on idle streams. */
 void land_rest(struct land *l, unsigned quiet_steps);
 /* At rest. */
 void land_check(struct land *l);

@@ -318,6 +318,15 @@ size_t party_open_lines(const struct party *p)
     return count;
 }
 
+size_t party_spaces(const struct party *p)
+{
+    size_t count = 0;
+
+    LIST_WALK(node, &p->lines)
+    count += LIST_ENTRY(node, struct line, node)->read.spaces;
+    return count;
+}
+
 /* --- life --- */
 
 static struct party *make(struct land *l, const char *name, const char *ip)

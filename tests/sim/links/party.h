@@ -98,5 +98,7 @@ void party_heal(struct party *p);
 /* One more instance than it should have. */
 void party_double(struct party *p);
 size_t party_open_lines(const struct party *p);
+/* That came between stanzas, so far. */
+size_t party_spaces(const struct party *p);
 
 #endif

@@ -12,7 +12,6 @@ struct player {
     unsigned at_most_s; /* no seed takes as long, whatever the machine does besides */
     void (*prepare)(const char *dir);
     void (*play)(uint64_t seed, const char *dir, bool loud);
-    bool (*is_open)(uint64_t seed); /* known to fail, or NULL */
 };
 
 /* [--seed N | --from N --count N]; the exit code. */
