@@ -30,7 +30,7 @@
 #include "route/lease.h"
 
 #define OWNERS_BATCH_MAX 200 /* pairs of one call to the table */
-/* A claim that the table answers `wait`, or not at all, is tried again after so long. */
+/* What the table answers `wait`, or not at all, is tried again after so long. */
 #define OWNERS_RETRY_FIRST_MS 50
 #define OWNERS_RETRY_MOST_MS  1000
 /* What a PONG said of its sender, and of pairs, is believed for so long. */
@@ -80,6 +80,12 @@ struct owners_flight {
     size_t count; /* 0: nothing is under way */
 };
 
+/* After a call that brought nothing. */
+struct owners_wait {
+    uint64_t ms;    /* how long; 0: no such call lately */
+    uint64_t at_ms; /* until then */
+};
+
 /* What a member's PONGs said. */
 struct owners_peer {
     char name[LEASE_NAME_MAX + 1];
@@ -106,8 +112,8 @@ struct owners {
     uint64_t assert_turn;
     bool assert_due; /* the lease waits for lease_asserted */
     bool waiting;    /* the last claim brought no rows */
-    uint64_t retry_ms;
-    uint64_t retry_at_ms;
+    struct owners_wait claim_wait;
+    struct owners_wait row_wait; /* of asserts and releases */
     struct owners_peer *peers;
     size_t peer_count;
 };

@@ -101,17 +101,17 @@ static void lose(struct owners *o, struct owner_row *r, const struct owner_ref *
 
 /* --- to the table --- */
 
-static void later(struct owners *o, uint64_t now_ms)
+static void later(struct owners_wait *w, uint64_t now_ms)
 {
-    o->retry_ms = o->retry_ms ? o->retry_ms * 2 : OWNERS_RETRY_FIRST_MS;
-    if (o->retry_ms > OWNERS_RETRY_MOST_MS)
-        o->retry_ms = OWNERS_RETRY_MOST_MS;
-    o->retry_at_ms = now_ms + o->retry_ms;
+    w->ms = w->ms ? w->ms * 2 : OWNERS_RETRY_FIRST_MS;
+    if (w->ms > OWNERS_RETRY_MOST_MS)
+        w->ms = OWNERS_RETRY_MOST_MS;
+    w->at_ms = now_ms + w->ms;
 }
 
-static void sooner(struct owners *o)
+static void sooner(struct owners_wait *w)
 {
-    o->retry_ms = o->retry_at_ms = 0;
+    w->ms = w->at_ms = 0;
 }
 
 /* The rows of `from` that one batch may hold, oldest first. */
@@ -136,10 +136,11 @@ static struct owner_row *alight(struct owners_flight *f, size_t i)
     return r;
 }
 
-/* Back to the head of its queue, in order. */
-static void put_back(struct owners_flight *f, struct list *to)
+/* Back to the head of its queue, in order. True if there was any. */
+static bool put_back(struct owners_flight *f, struct list *to)
 {
     size_t count = f->count;
+    bool any = false;
 
     f->count = 0;
     while (count) {
@@ -147,7 +148,9 @@ static void put_back(struct owners_flight *f, struct list *to)
 
         if (r)
             list_push_front(to, &r->queue);
+        any |= r != NULL;
     }
+    return any;
 }
 
 static bool contact(const struct owners *o)
@@ -178,7 +181,7 @@ static void send_claims(struct owners *o, uint64_t now_ms)
 {
     struct owners_item items[OWNERS_BATCH_MAX];
 
-    if (o->claims.count || list_empty(&o->wanted) || now_ms < o->retry_at_ms ||
+    if (o->claims.count || list_empty(&o->wanted) || now_ms < o->claim_wait.at_ms ||
         !owners_may_claim(o, now_ms))
         return;
     board(&o->claims, &o->wanted);
@@ -191,11 +194,11 @@ static void send_claims(struct owners *o, uint64_t now_ms)
     o->ops->claim(o->arg, items, o->claims.count);
 }
 
-static void send_asserts(struct owners *o)
+static void send_asserts(struct owners *o, uint64_t now_ms)
 {
     struct owners_item items[OWNERS_BATCH_MAX];
 
-    if (o->asserts.count || list_empty(&o->unasserted) || !contact(o))
+    if (o->asserts.count || list_empty(&o->unasserted) || now_ms < o->row_wait.at_ms || !contact(o))
         return;
     board(&o->asserts, &o->unasserted);
     for (size_t i = 0; i < o->asserts.count; i++) {
@@ -206,12 +209,12 @@ static void send_asserts(struct owners *o)
     o->ops->assert_rows(o->arg, items, o->asserts.count);
 }
 
-static void send_releases(struct owners *o)
+static void send_releases(struct owners *o, uint64_t now_ms)
 {
     struct owners_item items[OWNERS_BATCH_MAX];
     size_t n = 0;
 
-    if (o->releases_sent || list_empty(&o->releases) || !contact(o))
+    if (o->releases_sent || list_empty(&o->releases) || now_ms < o->row_wait.at_ms || !contact(o))
         return;
     LIST_WALK(node, &o->releases)
     {
@@ -237,8 +240,8 @@ static void all_asserted(struct owners *o)
 
 void owners_send(struct owners *o, uint64_t now_ms)
 {
-    send_asserts(o);
-    send_releases(o);
+    send_asserts(o, now_ms);
+    send_releases(o, now_ms);
     send_claims(o, now_ms);
 }
 
@@ -267,9 +270,9 @@ void owners_claimed(struct owners *o, enum owners_answer answer, const struct ow
 
     o->waiting = answer == OWNERS_WAIT;
     if (o->waiting)
-        later(o, now_ms);
+        later(&o->claim_wait, now_ms);
     else
-        sooner(o);
+        sooner(&o->claim_wait);
     if (o->waiting || !lease_claim_holds(o->lease, o->claim_turn)) {
         put_back(&o->claims, &o->wanted);
     } else {
@@ -302,9 +305,11 @@ void owners_asserted(struct owners *o, enum owners_answer answer, const struct o
     size_t count = o->asserts.count;
 
     if (answer == OWNERS_WAIT) {
-        put_back(&o->asserts, &o->unasserted);
-        return; /* the next tick tries again */
+        if (put_back(&o->asserts, &o->unasserted)) /* else they were of an epoch that is over */
+            later(&o->row_wait, now_ms);
+        return;
     }
+    sooner(&o->row_wait);
     o->asserts.count = 0;
     for (size_t i = 0; i < count; i++) {
         struct owner_row *r = alight(&o->asserts, i);
@@ -320,6 +325,10 @@ void owners_released(struct owners *o, enum owners_answer answer, uint64_t now_m
 {
     size_t done = answer == OWNERS_ROWS ? o->releases_sent : 0;
 
+    if (answer == OWNERS_ROWS)
+        sooner(&o->row_wait);
+    else if (o->releases_sent)
+        later(&o->row_wait, now_ms);
     o->releases_sent = 0;
     for (; done; done--) {
         struct let_go *l = LIST_FIRST(&o->releases, struct let_go, node);
@@ -334,7 +343,8 @@ void owners_released(struct owners *o, enum owners_answer answer, uint64_t now_m
 void owners_contact_lost(struct owners *o, uint64_t now_ms)
 {
     if (o->claims.count)
-        later(o, now_ms);
+        later(&o->claim_wait, now_ms);
+    sooner(&o->row_wait);
     put_back(&o->claims, &o->wanted);
     put_back(&o->asserts, &o->unasserted);
     o->releases_sent = 0;
@@ -370,7 +380,7 @@ void owners_release(struct owners *o, struct slice key)
     if (r->state == OWNER_OURS)
         let_go(o, key, r->token);
     owners_row_free(o, r);
-    send_releases(o);
+    send_releases(o, 0); /* now, or with the next tick */
 }
 
 /* --- hand-over --- */
@@ -407,7 +417,7 @@ void owners_withdraw(struct owners *o, struct slice key)
         return;
     let_go(o, key, r->token);
     owners_answer_elsewhere(o, r, &owner_nobody);
-    send_releases(o);
+    send_releases(o, 0); /* now, or with the next tick */
 }
 
 void owners_take(struct owners *o, struct slice key, const struct owner_ref *witness,
@@ -486,7 +496,8 @@ void owners_assert_all(struct owners *o)
     while ((r = map_next(&o->rows, &pos)))
         if (is_held(r))
             queue_assert(o, r);
-    send_asserts(o);
+    sooner(&o->row_wait);
+    send_asserts(o, 0);
     all_asserted(o);
 }
 

@@ -38,10 +38,13 @@ static void run_lost(struct task *t)
     static const struct store_answer busy = {.word = STORE_WAIT};
     struct store_redis *s = LIST_ENTRY(t, struct store_redis, lost_task);
     struct redis_call *c;
+    struct list now;
     bool broke = s->broke;
 
     s->broke = false;
-    while ((c = LIST_FIRST(&s->lost, struct redis_call, node)))
+    list_init(&now); /* what is called meanwhile is lost by itself, behind the news */
+    list_append_all(&now, &s->lost);
+    while ((c = LIST_FIRST(&now, struct redis_call, node)))
         redis_call_answer(c, c->busy ? &busy : NULL);
     if (broke && s->store.events->broken)
         s->store.events->broken(s->store.arg, s->store.state.why);

@@ -224,6 +224,36 @@ TEST(redis, a_cut_in_any_answer_loses_it_once)
     }
 }
 
+#define STUBBORN_MOST 1000
+
+static unsigned stubborn_calls;
+
+/* Whoever loses a call and makes it again at once. */
+static void call_again(void *arg, const struct store_answer *a)
+{
+    struct rig *r = arg;
+    struct store_pair p = {.local = SLICE("a.example"), .remote = SLICE("b.example")};
+
+    if (a || r->broken_count || ++stubborn_calls == STUBBORN_MOST)
+        return;
+    store_assert(r->s, store_as(r->s), &p, 1, call_again, r);
+}
+
+TEST(redis, calls_made_while_others_are_lost_do_not_keep_the_break_from_being_told)
+{
+    struct rig r;
+
+    rig_open(&r, 1);
+    rig_enter(&r);
+    stubborn_calls = 0;
+    call_again(&r, NULL);
+    redisserver_stop(r.redis);
+    world_advance(r.w, 100);
+    CHECK_EQ(r.broken_count, 1);
+    CHECK(stubborn_calls < 5);
+    rig_fini(&r);
+}
+
 TEST(redis, silence_of_six_seconds_breaks_both)
 {
     struct rig r;
@@ -424,6 +454,7 @@ TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why
       TEST_OF(redis, an_error_loses_its_call_and_says_what_to_do),
       TEST_OF(redis, a_script_that_was_forgotten_is_sent_whole),
       TEST_OF(redis, a_cut_in_any_answer_loses_it_once),
+      TEST_OF(redis, calls_made_while_others_are_lost_do_not_keep_the_break_from_being_told),
       TEST_OF(redis, silence_of_six_seconds_breaks_both),
       TEST_OF(redis, eviction_turned_on_is_found_out), TEST_OF(redis, slow_answers_are_answers),
       TEST_OF(redis, a_restart_is_found_within_a_second),

@@ -78,6 +78,8 @@ static void draw_mood(struct land *l)
         .run_ms = 10000 + (unsigned)land_draw(l, 40000),
         .calm = 20 + (unsigned)land_draw(l, 200),
         .bursts = land_chance(l, 2) ? 30 : 4,
+        .troubles = (1u << TROUBLES) - 1 - (1u << TROUBLE_KILL) - (1u << TROUBLE_DRAIN) -
+                    (1u << TROUBLE_RELOAD),
     };
 }
 
@@ -118,6 +120,7 @@ static void build(struct fleet *f)
 
     land_open(l);
     draw_mood(l);
+    storm_draw(f);
     world_set_chopping(l->w, false); /* that is for other tests */
     dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
     f->redis_host = world_host(l->w, "redis", FLEET_REDIS);

@@ -37,6 +37,25 @@ struct berth {
     unsigned changes; /* of writer */
 };
 
+enum storm {
+#define STORM(id, word) STORM_##id,
+#include "sim/cluster/storm.def"
+#undef STORM
+    STORMS
+};
+
+/* One that lasts for a while. */
+#define GALES_MAX 6
+
+struct gale {
+    struct fleet *fleet;
+    enum storm kind;
+    struct house *house, *other;
+    bool one_way;
+    bool back;         /* ... namely from the table */
+    uint64_t until_us; /* 0: none */
+};
+
 struct fleet {
     struct land land;
     struct host *redis_host;
@@ -44,6 +63,9 @@ struct fleet {
     struct crew crews[HOUSES_MAX];
     struct berth berths[FLEET_PAIRS_MAX];
     size_t berth_count;
+    unsigned kinds; /* bits: which storms there are */
+    struct gale gales[GALES_MAX];
+    unsigned troubles; /* under way */
     unsigned takeovers;
     unsigned drains;
 };
@@ -64,6 +86,7 @@ void crew_open(struct fleet *f); /* all parties are there */
 void crew_look(struct land *l);
 
 /* --- storm.c --- */
+void storm_draw(struct fleet *f);
 void storm_make(struct fleet *f);
 void storm_look(struct fleet *f);
 void storm_end(struct fleet *f);

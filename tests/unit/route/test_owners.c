@@ -322,6 +322,31 @@ TEST(owners, a_release_without_an_answer_is_sent_again)
     tear_down();
 }
 
+/* Redis is busy, say: not as fast as it can refuse. */
+TEST(owners, what_the_table_refuses_is_not_sent_again_at_once)
+{
+    set_up("b");
+    own("l r", 5);
+    own("l s", 6);
+    owners_release(&t.o, text("l s"));
+    renew_in("e2", "b", true);
+    owners_assert_all(&t.o);
+    SAID("release l s 6; assert 1 l r 5; ");
+    owners_asserted(&t.o, OWNERS_WAIT, NULL, t.now);
+    owners_released(&t.o, OWNERS_WAIT, t.now);
+    owners_tick(&t.o, t.now);
+    SAID("");
+    t.now += OWNERS_RETRY_MOST_MS;
+    owners_tick(&t.o, t.now);
+    SAID("assert 1 l r 5; release l s 6; ");
+    owners_asserted(&t.o, OWNERS_WAIT, NULL, t.now);
+    owners_released(&t.o, OWNERS_WAIT, t.now);
+    owners_contact_lost(&t.o, t.now); /* another server: it may be willing */
+    owners_tick(&t.o, t.now);
+    SAID("assert 1 l r 5; release l s 6; ");
+    tear_down();
+}
+
 TEST(owners, rows_are_put_back_into_a_new_epoch)
 {
     set_up("b");
@@ -594,6 +619,7 @@ TEST(owners, alone_it_needs_nobody)
 }
 
 TESTS(TEST_OF(owners, claims_before_it_grants), TEST_OF(owners, the_claim_is_the_look_up),
+      TEST_OF(owners, what_the_table_refuses_is_not_sent_again_at_once),
       TEST_OF(owners, one_batch_of_claims_is_under_way),
       TEST_OF(owners, asks_again_later_when_the_table_says_wait),
       TEST_OF(owners, a_void_claim_counts_for_nothing),
