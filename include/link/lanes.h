@@ -51,7 +51,8 @@ void lanes_bounce(struct lanes *l, bool all, enum bounce why);
 /* --- for link/owners and link/members, on every worker --- */
 /* The view changed for that pair. */
 void lanes_decided(struct lanes *l, struct slice pair_key);
-/* The node was buried, or is forgotten: what it has of ours comes back, to be routed anew. */
-void lanes_node_gone(struct lanes *l, struct slice node);
+/* That incarnation left the list. Who can be reached says by itself what it gives back, be it as
+ * the next incarnation; from who cannot, now or later, everything comes back, to be routed anew. */
+void lanes_node_gone(struct lanes *l, struct slice node, uint64_t incarnation);
 
 #endif

@@ -67,8 +67,9 @@ struct far_item *far_batch_add(struct far_batch *b, enum far_kind kind, uint64_t
 
 /* What the worker of a connection tells all workers. */
 struct far_news {
-    uint64_t serial;  /* 0: it is lost */
+    uint64_t serial;  /* 0: it is lost; that of before: only the rest is new */
     uint64_t process; /* who is there now */
+    uint64_t incarnation;
     char peer[FRAME_NAME_MAX + 1];
 };
 
@@ -79,6 +80,8 @@ struct far {
     unsigned carrier;        /* the worker that has the connection */
     uint64_t serial;         /* of the connection; 0: none */
     uint64_t process;        /* of the last one; 0: never met */
+    uint64_t incarnation;    /* that it named last */
+    uint64_t gone;           /* the latest incarnation that is known to have left */
     struct list out;         /* struct lane_out, of_far */
     struct map in;           /* lane's number -> struct lane_in */
     struct far_batch *batch; /* of this turn, or NULL */

@@ -39,7 +39,7 @@ enum order_kind {
     ORDER_HELLO,       /* frame: what to say from now on */
     ORDER_WANT_NODE,   /* node, addr: there should be a connection to it */
     ORDER_FORGET_NODE, /* node */
-    ORDER_NODE_GONE,   /* node, incarnation: what it has of ours comes back */
+    ORDER_NODE_GONE,   /* node, incarnation: it owns nothing any more */
     ORDER_SEND,        /* node, frame */
     ORDER_HAND_OVER,   /* token: ms to wait for acknowledgements */
 };

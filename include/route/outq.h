@@ -93,6 +93,8 @@ void outq_flush(struct outq *q, bool all, enum fate fate, enum bounce why, struc
 /* Gives back, in order, the waiting ones that came over no lane; the others' ingress has them in
  * order anyway. */
 void outq_return_own(struct outq *q);
+/* Its ingress has taken back what came over that lane: waiting ones end so. */
+void outq_take_back(struct outq *q, const void *lane);
 /* Ends waiting ones over age. True when the oldest unacked one is over age: the link hangs. */
 bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail);
 

@@ -65,6 +65,17 @@ static void leave(struct lane_in *in)
         list_push(&in->lanes->left, &in->left);
 }
 
+/* Its ingress lives and has everything back: what waits here goes nowhere. */
+static void leave_to_ingress(struct lane_in *in)
+{
+    struct outq *port = in->rx.port;
+
+    in->state = IN_LEFT;
+    if (port)
+        outq_take_back(port, &in->rx);
+    leave(in);
+}
+
 /* --- telling --- */
 
 static void tell_done(struct lane_in *in, const struct lane_run *runs, size_t count)
@@ -239,7 +250,7 @@ static void take_open(struct far *far, const struct far_item *i)
     if (in && in->generation > i->generation)
         return;
     if (in && in->generation < i->generation) {
-        leave(in);
+        leave_to_ingress(in);
         in = NULL;
     }
     if (!in)
@@ -294,7 +305,7 @@ void far_take_in(struct far *far, struct far_item *i)
     } else {
         in = map_find(&far->in, id_key(&i->lane));
         if (in && in->generation == i->generation)
-            leave(in);
+            leave_to_ingress(in);
     }
 }
 

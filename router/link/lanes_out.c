@@ -363,6 +363,18 @@ static void tie_if_wanted(struct lane_out *out, uint64_t arg)
         tie_if_can(out);
 }
 
+static void renew_each(struct lane_out *out, uint64_t arg)
+{
+    renew(out);
+}
+
+/* Whom we cannot reach, and who left the list, owns nothing. */
+static void renew_if_gone(struct far *far)
+{
+    if (!far->serial && far->incarnation <= far->gone)
+        each_out(far, renew_each, 0);
+}
+
 static void far_lost(struct far *far)
 {
     far->serial = 0;
@@ -386,11 +398,15 @@ static void far_found(struct far *far, const struct far_news *n)
 void lanes_take_news(struct lanes *l, const struct far_news *n)
 {
     struct far *far = far_of(l, slice_from(n->peer));
+    bool same = far->serial && far->serial == n->serial;
 
-    if (far->serial)
+    if (far->serial && !same)
         far_lost(far);
-    if (n->serial)
+    if (n->serial && n->incarnation > far->incarnation)
+        far->incarnation = n->incarnation;
+    if (n->serial && !same)
         far_found(far, n);
+    renew_if_gone(far);
     l->o.wake(l->o.arg);
 }
 
@@ -412,17 +428,13 @@ void lanes_take_batch(struct lanes *l, struct far_batch *b)
     l->o.wake(l->o.arg);
 }
 
-static void renew_each(struct lane_out *out, uint64_t arg)
+void lanes_node_gone(struct lanes *l, struct slice node, uint64_t incarnation)
 {
-    renew(out);
-}
+    struct far *far = far_of(l, node);
 
-void lanes_node_gone(struct lanes *l, struct slice node)
-{
-    struct far *far = map_find(&l->fars, node);
-
-    if (far)
-        each_out(far, renew_each, 0);
+    if (incarnation > far->gone)
+        far->gone = incarnation;
+    renew_if_gone(far);
 }
 
 /* What is under way to a node stays under way: it comes back if that node refuses it. */

@@ -61,6 +61,7 @@ static void tell_workers(struct mesh_peer *p)
 
         n->news.serial = p->up ? p->serial : 0;
         n->news.process = p->process;
+        n->news.incarnation = p->incarnation;
         memcpy(n->news.peer, p->name, sizeof(p->name));
         lanes_post(l, w, &n->msg, deliver_news);
     }
@@ -170,8 +171,10 @@ static bool hear_hello(struct mesh_peer *p, const struct frame_hello *h)
         mesh_fault(p, "it changes its process");
         return false;
     }
-    if (h->incarnation > p->incarnation)
+    if (h->incarnation > p->incarnation) { /* it was buried, and goes on */
         p->incarnation = h->incarnation;
+        tell_workers(p);
+    }
     return true;
 }
 

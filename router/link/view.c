@@ -236,7 +236,7 @@ static void hear_node_gone(struct view *v, const struct order *o)
     while ((w = map_next(&v->pairs, &pos)))
         if (w->where == OWNER_NODE && w->incarnation <= o->incarnation && slice_is(node, w->node))
             put(w, OWNER_UNKNOWN, slice_none(), 0, 0);
-    lanes_node_gone(v->site->lanes, node);
+    lanes_node_gone(v->site->lanes, node, o->incarnation);
 }
 
 /* ORDER_HELLO, ORDER_SEND */

@@ -230,6 +230,21 @@ void outq_return_own(struct outq *q)
         gate_open(&q->gate);
 }
 
+void outq_take_back(struct outq *q, const void *lane)
+{
+    LIST_WALK(node, &q->waiting)
+    {
+        struct stanza *s = LIST_ENTRY(node, struct stanza, queue_node);
+
+        if (s->lane != lane)
+            continue;
+        q->waiting_count--;
+        finish(q, s, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
+    }
+    if (has_room(q))
+        gate_open(&q->gate);
+}
+
 bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail)
 {
     struct stanza *s;

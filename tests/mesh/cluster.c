@@ -511,7 +511,8 @@ void cluster_bury(struct cluster *c, unsigned index)
 {
     for (unsigned i = 0; i < c->node_count; i++)
         for (unsigned w = 0; c->nodes[i]->alive && w < c->worker_count; w++)
-            lanes_node_gone(c->nodes[i]->workers[w].lanes, slice_from(c->nodes[index]->name));
+            lanes_node_gone(c->nodes[i]->workers[w].lanes, slice_from(c->nodes[index]->name),
+                            c->nodes[index]->process);
 }
 
 /* --- counting --- */

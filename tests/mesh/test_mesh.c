@@ -205,6 +205,46 @@ TEST(mesh, a_burial_brings_back_what_the_dead_had)
     cluster_close(&c);
 }
 
+/* CLUST-05: buried, it goes on as another incarnation, and may own the pair again before we hear
+ * that the old one left: what it has is not sent twice. */
+TEST(mesh, a_burial_of_who_lives_on_brings_nothing_back)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        set_up(seed, 2, 2, 1);
+        cluster_own(&c, 0, 1);
+        cluster_port(&c, 0, false, 0);
+        bring(0, 0, 30);
+        world_advance(c.w, 500);
+        cluster_bury(&c, 1);
+        world_advance(c.w, 500);
+        cluster_port(&c, 0, true, 10);
+        CHECK(cluster_settle(&c, 5000));
+        CHECK_EQ(c.arrived, 30);
+        cluster_close(&c);
+    }
+}
+
+/* ... nor when it was out of reach then, and its ingress has taken everything back. */
+TEST(mesh, what_its_ingress_took_back_is_not_sent)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        set_up(seed, 2, 2, 1);
+        cluster_own(&c, 0, 1);
+        cluster_port(&c, 0, false, 0);
+        bring(0, 0, 30);
+        world_advance(c.w, 500);
+        world_part(c.w, c.nodes[0]->host, c.nodes[1]->host, true);
+        world_advance(c.w, 6000);
+        cluster_bury(&c, 1);
+        world_part(c.w, c.nodes[0]->host, c.nodes[1]->host, false);
+        world_advance(c.w, 6000);
+        cluster_port(&c, 0, true, 10);
+        CHECK(cluster_settle(&c, 5000));
+        CHECK_EQ(c.arrived, 30);
+        cluster_close(&c);
+    }
+}
+
 /* LIMIT-10: credit bounds what a slow port's ingress may have under way; nobody else waits. */
 TEST(mesh, a_slow_port_holds_up_no_other)
 {
@@ -397,6 +437,8 @@ TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, an_undecided_pair_waits_in_its_ingress),
       TEST_OF(mesh, a_restarted_owner_gets_everything_anew),
       TEST_OF(mesh, a_burial_brings_back_what_the_dead_had),
+      TEST_OF(mesh, a_burial_of_who_lives_on_brings_nothing_back),
+      TEST_OF(mesh, what_its_ingress_took_back_is_not_sent),
       TEST_OF(mesh, a_slow_port_holds_up_no_other), TEST_OF(mesh, big_stanzas_travel_one_at_a_time),
       TEST_OF(mesh, a_long_answer_holds_up_neither_promises_nor_stanzas),
       TEST_OF(mesh, who_asks_and_does_not_read_loses_answers_only),
