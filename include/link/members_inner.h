@@ -1,5 +1,6 @@
 /* link/members_inner.h - inside the members: members.c (life, second by second), members_table.c
- * (questions to the table) and members_mesh.c (the other nodes). */
+ * (questions to the table), members_mesh.c (the other nodes), members_people.c (what operators see
+ * and say). */
 #ifndef LINK_MEMBERS_INNER_H
 #define LINK_MEMBERS_INNER_H
 
@@ -13,6 +14,9 @@ struct until {
     _Atomic uint64_t boot_ms;
 };
 
+/* What all nodes should have the same of. */
+enum digest { DIGEST_DIALBACK, DIGEST_COMPONENTS, DIGEST_PEERS, DIGESTS };
+
 /* Another node, as far as the mesh is concerned. */
 struct fellow {
     struct list node;
@@ -21,7 +25,10 @@ struct fellow {
     uint64_t incarnation; /* the last it named on the mesh */
     uint64_t listed;      /* its incarnation on the list; 0: not on it */
     bool up;
-    bool differs; /* its hello shows other secrets or rules */
+    uint64_t turned_ms; /* when there was a connection, or none any more */
+    unsigned differs;   /* bits by enum digest: its hello shows other ones */
+    char digests[DIGESTS][FRAME_DIGEST_LEN];
+    size_t digest_len[DIGESTS];
 };
 
 /* The pairs that a round of PINGs asked about. */
@@ -47,7 +54,7 @@ struct members {
     struct members_options o;
     char *name;
     char *address;
-    char *hello_texts[3];
+    char digests[DIGESTS][FRAME_DIGEST_LEN];
     struct lease lease;
     struct owners owners;
     struct store *store;
@@ -55,8 +62,13 @@ struct members {
     struct hop **views;
     struct timer tick;
     enum lease_state state; /* last told */
+    uint64_t state_since_ms;
     bool refused;
-    uint64_t token; /* the highest seen */
+    uint64_t token;          /* the highest seen */
+    uint64_t epoch;          /* the last that was met; 0: none */
+    uint64_t answered_ms;    /* the table answered a renewal; 0: never */
+    bool had_right;          /* when it was looked at last */
+    enum counter_cell fence; /* why an incarnation ends now; COUNTER_CELLS: it does not */
     struct until *until;
     struct until *promised;
     struct list untils;   /* all there ever were */
@@ -69,6 +81,8 @@ struct members {
     void (*left)(void *arg);
     void *left_arg;
     struct timer leave_by;
+    const struct members_ears *ears;
+    void *ears_arg;
 };
 
 uint64_t members_now(const struct members *m);
@@ -96,6 +110,12 @@ void members_say_hello(struct members *m);
 void members_hear_mesh(struct members *m, const struct word *w);
 struct fellow *members_fellow(const struct members *m, struct slice node);
 void members_mesh_fini(struct members *m);
+
+/* members_people.c */
+void members_compare(struct members *m, struct fellow *f, const struct frame_hello *h);
+void members_hear_ask(struct members *m, const struct fellow *f, const struct frame *in);
+void members_hear_forget(struct members *m, const struct fellow *by, const struct frame_member *who);
+void members_lost(struct members *m, struct fellow *f);
 
 /* members_handover.c */
 void members_offer(struct members *m, struct slice key);

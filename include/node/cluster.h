@@ -23,12 +23,14 @@ enum err cluster_mesh_tls(const struct conf *conf, char *error, size_t error_siz
 /* Where the other nodes reach us; "" without a mesh. */
 const char *cluster_address(const struct conf *conf, char out[ADDR_TEXT_MAX]);
 
-/* What every node should have the same of, as keyed digests: told at hello. */
+/* What every node should have the same of, as keyed digests: told at hello. `own_secret`: what a
+ * node without dialback.secret_file makes for itself; no other has it. */
 struct cluster_digests {
     char dialback[FRAME_DIGEST_LEN];
     char components[FRAME_DIGEST_LEN];
     char peers[FRAME_DIGEST_LEN];
 };
-void cluster_digest(const struct conf *conf, struct cluster_digests *ret_digests);
+void cluster_digest(const struct conf *conf, struct slice own_secret,
+                    struct cluster_digests *ret_digests);
 
 #endif

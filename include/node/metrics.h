@@ -54,6 +54,7 @@ struct metrics {
     uint64_t dns_cache_count;
     uint64_t lost_lines_count;
     bool store_up;
+    struct members_numbers cluster;
 };
 
 void metrics_domains_add(struct metrics_domains *d, struct slice name, int64_t value);

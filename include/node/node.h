@@ -53,8 +53,8 @@ enum node_state node_state(const struct node *n);
 /* "joining", "settling", "member", "degraded", "parked", "draining", "stopped": the same word in
  * status, /readyz, log and metrics. */
 const char *node_state_word(const struct node *n);
-/* The same in a sentence that an operator can act on. */
-const char *node_state_text(const struct node *n);
+/* The same in a sentence that an operator can act on: who or what is missing, since when. */
+const char *node_state_text(const struct node *n, char out[MEMBERS_TEXT_BYTES]);
 /* Serving, and has the right to write. */
 bool node_ready(const struct node *n);
 struct loop *node_loop(struct node *n);

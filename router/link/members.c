@@ -77,8 +77,27 @@ static void renew_untils(struct members *m)
 
 /* --- after and before each event --- */
 
+static void count_fence(struct members *m, enum counter_cell why)
+{
+    counter_add(loop_counters(m->o.loop), why, 1);
+    m->had_right = false;
+}
+
+/* A right that ran out. One that ends with its incarnation is counted there. */
+static void look_at_right(struct members *m)
+{
+    bool has = members_now(m) < lease_until_ms(&m->lease);
+
+    if (m->had_right && !has && !m->lease.leaving)
+        count_fence(m, COUNTER_FENCED_LAPSED);
+    m->had_right = has;
+}
+
 static void begin_anew(struct members *m)
 {
+    if (m->fence != COUNTER_CELLS && m->lease.joined_once)
+        count_fence(m, m->fence);
+    m->had_right = false;
     renew_untils(m);
     owners_drop_all(&m->owners);
     members_say_hello(m);
@@ -119,11 +138,13 @@ static void tell_state(struct members *m)
     if (state == m->state)
         return;
     m->state = state;
+    m->state_since_ms = members_now(m);
     m->o.events->state(m->o.arg, state);
 }
 
 void members_before(struct members *m)
 {
+    look_at_right(m);
     if (!owners_forget_lapsed(&m->owners, members_now(m)))
         return;
     end(m->promised);
@@ -135,6 +156,8 @@ void members_after(struct members *m)
     do_duties(m);
     owners_tick(&m->owners, members_now(m));
     do_duties(m);
+    m->fence = COUNTER_CELLS;
+    look_at_right(m);
     publish(m);
     members_meet(m);
     tell_state(m);
@@ -334,12 +357,29 @@ const struct store_state *members_store_state(const struct members *m)
 /* --- life --- */
 
 /* Digests are bytes, not text. */
-static struct slice keep(struct members *m, size_t i, struct slice text)
+static struct slice keep(struct members *m, enum digest i, struct slice digest)
 {
-    m->hello_texts[i] = mem_alloc(text.len + 1);
-    if (text.len)
-        memcpy(m->hello_texts[i], text.ptr, text.len);
-    return slice_make(m->hello_texts[i], text.len);
+    assert(digest.len <= FRAME_DIGEST_LEN);
+    if (digest.len)
+        memcpy(m->digests[i], digest.ptr, digest.len);
+    return slice_make(m->digests[i], digest.len);
+}
+
+static void take_digests(struct members *m, const struct frame_hello *from)
+{
+    struct frame_hello *h = &m->o.hello;
+
+    h->dialback_digest = keep(m, DIGEST_DIALBACK, from->dialback_digest);
+    h->components_digest = keep(m, DIGEST_COMPONENTS, from->components_digest);
+    h->peers_digest = keep(m, DIGEST_PEERS, from->peers_digest);
+}
+
+void members_configure(struct members *m, const struct frame_hello *digests)
+{
+    take_digests(m, digests);
+    LIST_WALK(node, &m->fellows)
+    members_compare(m, LIST_ENTRY(node, struct fellow, node), NULL);
+    members_say_hello(m);
 }
 
 static void take_hello(struct members *m)
@@ -351,9 +391,7 @@ static void take_hello(struct members *m)
     h->worker_count = (uint16_t)m->o.worker_count;
     h->node = slice_from(m->name);
     h->address = slice_from(m->address);
-    h->dialback_digest = keep(m, 0, h->dialback_digest);
-    h->components_digest = keep(m, 1, h->components_digest);
-    h->peers_digest = keep(m, 2, h->peers_digest);
+    take_digests(m, h);
 }
 
 struct members *members_open(const struct members_options *o)
@@ -365,6 +403,8 @@ struct members *members_open(const struct members_options *o)
     m->name = mem_strndup(o->node);
     m->address = mem_strndup(o->address);
     m->state = LEASE_JOINING;
+    m->state_since_ms = loop_boot_ms(o->loop);
+    m->fence = COUNTER_CELLS;
     list_init(&m->untils);
     list_init(&m->fellows);
     list_init(&m->offers);
@@ -416,8 +456,6 @@ void members_close(struct members *m)
         list_remove(&u->node);
         mem_free(u);
     }
-    for (size_t i = 0; i < 3; i++)
-        mem_free(m->hello_texts[i]);
     mem_free(m->address);
     mem_free(m->name);
     mem_free(m);

@@ -50,6 +50,7 @@ static struct fellow *fellow_get(struct members *m, struct slice node)
         return f;
     f = MEM_NEW(struct fellow);
     slice_to_cstr(node, f->name, sizeof(f->name));
+    f->turned_ms = members_now(m);
     list_push(&m->fellows, &f->node);
     return f;
 }
@@ -280,14 +281,12 @@ static void hear_bye(struct members *m, struct fellow *f, const struct frame_bye
     lease_hear_bye(&m->lease, from, holds, members_now(m));
 }
 
-static void hear_gone(struct members *m, const struct frame *f)
+static void hear_buried(struct members *m, const struct frame_member *who)
 {
-    const struct frame_member *who = &f->gone.who;
-
-    if (f->type == FRAME_BURIED && members_is_self(m, who->node))
-        lease_hear_buried(&m->lease, who->incarnation);
-    else if (f->type == FRAME_FORGET && !members_is_self(m, who->node))
-        lease_forget(&m->lease, (struct lease_id){who->node, who->incarnation}, members_now(m));
+    if (!members_is_self(m, who->node))
+        return;
+    m->fence = COUNTER_FENCED_BURIED;
+    lease_hear_buried(&m->lease, who->incarnation);
 }
 
 static void hear_frame(struct members *m, struct fellow *f, const struct frame *in)
@@ -303,8 +302,18 @@ static void hear_frame(struct members *m, struct fellow *f, const struct frame *
         hear_bye(m, f, &in->bye);
         return;
     case FRAME_BURIED:
+        hear_buried(m, &in->gone.who);
+        return;
     case FRAME_FORGET:
-        hear_gone(m, in);
+        members_hear_forget(m, f, &in->gone.who);
+        return;
+    case FRAME_ASK:
+    case FRAME_ANSWER:
+        members_hear_ask(m, f, in);
+        return;
+    case FRAME_HELLO:
+        f->incarnation = in->hello.incarnation;
+        members_compare(m, f, &in->hello);
         return;
     case FRAME_HANDOFF:
         members_hear_handoff(m, slice_from(f->name), &in->handoff);
@@ -314,23 +323,13 @@ static void hear_frame(struct members *m, struct fellow *f, const struct frame *
     }
 }
 
-static bool differs(const struct members *m, const struct frame_hello *h)
-{
-    return !slice_eq(h->dialback_digest, m->o.hello.dialback_digest) ||
-           !slice_eq(h->components_digest, m->o.hello.components_digest) ||
-           !slice_eq(h->peers_digest, m->o.hello.peers_digest);
-}
-
 static void hear_up(struct members *m, struct fellow *f, const struct frame_hello *h)
 {
     f->up = true;
+    f->turned_ms = members_now(m);
     f->incarnation = h->incarnation;
-    f->differs = differs(m, h);
     lease_heard(&m->lease, id_of(f), members_now(m));
-    if (f->differs)
-        LOG(members_log(m), LOG_WARN, "mesh.config_differs", LOG_TEXT("node", f->name),
-            LOG_TEXT("remedy", "dialback secrets, components and peers rules must be the same on "
-                               "all nodes"));
+    members_compare(m, f, h);
     tell_if_buried(m, f);
 }
 
@@ -346,7 +345,7 @@ void members_hear_mesh(struct members *m, const struct word *w)
     if (w->kind == WORD_UP)
         hear_up(m, f, &in.hello);
     else if (w->kind == WORD_DOWN)
-        f->up = false;
+        members_lost(m, f);
     else
         hear_frame(m, f, &in);
     arena_fini(&arena);

@@ -34,12 +34,24 @@ struct renewal {
     uint64_t number;
 };
 
+/* The first that a process meets is not anew. */
+static void see_epoch(struct members *m, uint64_t epoch)
+{
+    if (m->epoch && m->epoch != epoch) {
+        counter_add(loop_counters(m->o.loop), COUNTER_EPOCHS, 1);
+        LOG(members_log(m), LOG_WARN, "store.epoch",
+            LOG_TEXT("text", "the table began anew: it lost its memory, or is another Redis"));
+    }
+    m->epoch = epoch;
+}
+
 static void take_list(struct members *m, uint64_t number, const struct store_renewal *r)
 {
     struct lease_row rows[STORE_MEMBERS_MAX];
     char epoch[LEASE_EPOCH_MAX + 1];
     struct lease_answer a = {.version = r->version, .settled = r->settled, .rows = rows};
 
+    see_epoch(m, r->epoch);
     members_epoch(r->epoch, epoch);
     a.epoch = slice_from(epoch);
     a.row_count = r->member_count;
@@ -70,9 +82,11 @@ static void take_outcome(struct members *m, uint64_t number, const struct store_
         take_list(m, number, r);
         return;
     case STORE_FALLEN:
+        m->fence = COUNTER_FENCED_EPOCH;
         lease_fallen(&m->lease, number);
         return;
     case STORE_BURIED:
+        m->fence = COUNTER_FENCED_BURIED;
         lease_buried(&m->lease, number, r->incarnation);
         return;
     case STORE_HELD:
@@ -99,6 +113,7 @@ static void on_renewed(void *arg, const struct store_renewal *r)
     struct members *m = w->m;
 
     if (r) {
+        m->answered_ms = members_now(m);
         members_before(m);
         take_outcome(m, w->number, r);
         members_after(m);

@@ -17,7 +17,7 @@ static void answer_text(struct http_request *r, unsigned status, const char *for
 
 static void answer_text(struct http_request *r, unsigned status, const char *format, ...)
 {
-    char text[512];
+    char text[2 * MEMBERS_TEXT_BYTES];
     struct byteq body;
     va_list args;
 
@@ -113,8 +113,10 @@ static void get_livez(struct api *a, struct http_request *r)
 
 static void get_readyz(struct api *a, struct http_request *r)
 {
+    char text[MEMBERS_TEXT_BYTES];
+
     answer_text(r, node_ready(a->node) ? 200 : 503, "%s: %s\n", node_state_word(a->node),
-                node_state_text(a->node));
+                node_state_text(a->node, text));
 }
 
 /* --- metrics --- */

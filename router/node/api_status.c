@@ -147,6 +147,23 @@ static json_t *store(struct api *a)
     return o;
 }
 
+static json_t *cluster(const struct metrics *m)
+{
+    const struct members_numbers *n = &m->cluster;
+    json_t *o = json_object();
+
+    json_put_count(o, "members", n->member_count);
+    json_put_count(o, "members_silent", n->silent_count);
+    json_put_count(o, "promises_missing", n->promises_missing_count);
+    json_put_count(o, "mesh_peers", n->peer_count);
+    json_put_count(o, "config_differs", n->differs_count);
+    if (n->right_left_ms == UINT64_MAX)
+        json_put(o, "lease_remaining_ms", json_null()); /* it does not end */
+    else
+        json_put_count(o, "lease_remaining_ms", n->right_left_ms);
+    return o;
+}
+
 static json_t *last_reload(const struct api *a)
 {
     json_t *o;
@@ -165,11 +182,13 @@ static json_t *last_reload(const struct api *a)
 static json_t *node_row(struct api *a, const struct metrics *m)
 {
     enum node_state state = node_state(a->node);
+    char text[MEMBERS_TEXT_BYTES];
     json_t *o = api_row(a);
 
     json_put_text(o, "version", FEDROUTER_VERSION);
     json_put_text(o, "state", node_state_word(a->node));
-    json_put_text(o, "state_text", node_state_text(a->node));
+    json_put_text(o, "state_text", node_state_text(a->node, text));
+    json_put_count(o, "state_ms", m->cluster.state_ms);
     json_put_flag(o, "ready", node_ready(a->node));
     json_put_flag(o, "draining", state == NODE_DRAINING);
     json_put_count(o, "up_ms", m->up_ms);
@@ -191,6 +210,7 @@ static json_t *status_row(struct api *a, const struct metrics *m)
     json_put(o, "memory", memory(a, m));
     json_put(o, "descriptors", descriptors(m));
     json_put(o, "store", store(a));
+    json_put(o, "cluster", cluster(m));
     json_put(o, "listeners", listeners(a));
     json_put_text(o, "config", node_conf(a->node)->file);
     json_put(o, "last_reload", last_reload(a));

@@ -154,14 +154,18 @@ static void digest_peers(const struct conf *conf, char out[FRAME_DIGEST_LEN])
     free(text);
 }
 
-static void digest_dialback(const struct conf *conf, char out[FRAME_DIGEST_LEN])
+static void digest_dialback(const struct conf *conf, struct slice own_secret,
+                            char out[FRAME_DIGEST_LEN])
 {
-    digest_of("dialback", conf->dialback.secret.text, out);
+    struct slice secret = conf->dialback.secret.text;
+
+    digest_of("dialback", secret.len ? secret : own_secret, out);
 }
 
-void cluster_digest(const struct conf *conf, struct cluster_digests *ret_digests)
+void cluster_digest(const struct conf *conf, struct slice own_secret,
+                    struct cluster_digests *ret_digests)
 {
-    digest_dialback(conf, ret_digests->dialback);
+    digest_dialback(conf, own_secret, ret_digests->dialback);
     digest_components(conf, ret_digests->components);
     digest_peers(conf, ret_digests->peers);
 }

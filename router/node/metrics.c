@@ -251,18 +251,33 @@ static void put_memory(struct byteq *out, const struct metrics *m)
     put(out, "fedrouter_memory_bytes{owner=\"parsers\"} %" PRIu64 "\n", m->sum.parser_bytes);
 }
 
-/* The embedded table: one member, whose right to write never ends. */
+/* With the embedded table, or alone: it never ends. */
+static void put_lease(struct byteq *out, uint64_t left_ms)
+{
+    static const char help[] = "Until this node's right to write ends, unless renewed.";
+
+    if (left_ms != UINT64_MAX) {
+        put_seconds(out, "lease_remaining_seconds", help, left_ms);
+        return;
+    }
+    put_head(out, "lease_remaining_seconds", "gauge", help);
+    put(out, "fedrouter_lease_remaining_seconds +Inf\n");
+}
+
 static void put_cluster(struct byteq *out, const struct metrics *m)
 {
+    const struct members_numbers *n = &m->cluster;
+
     put_gauge(out, "store_up", "1 while the table of pairs and components answers.", m->store_up);
-    put_head(out, "lease_remaining_seconds", "gauge",
-             "Until this node's right to write ends, unless renewed.");
-    put(out, "fedrouter_lease_remaining_seconds +Inf\n");
-    put_gauge(out, "members", "Nodes on the table's list.", 1);
-    put_gauge(out, "members_silent", "Nodes on the list that do not answer.", 0);
-    put_gauge(out, "promises_missing", "Members that did not promise to leave our pairs alone.", 0);
-    put_gauge(out, "mesh_peers", "Nodes connected to this one.", 0);
-    put_gauge(out, "config_differs", "Members whose configuration differs from ours.", 0);
+    put_lease(out, n->right_left_ms);
+    put_gauge(out, "members", "Nodes on the table's list, this one included.", n->member_count);
+    put_gauge(out, "members_silent", "Nodes on the list that do not renew.", n->silent_count);
+    put_gauge(out, "promises_missing",
+              "Members whose promise is needed for the right to write and is missing.",
+              n->promises_missing_count);
+    put_gauge(out, "mesh_peers", "Nodes connected to this one.", n->peer_count);
+    put_gauge(out, "config_differs", "Nodes connected whose configuration differs from ours.",
+              n->differs_count);
     put_gauge(out, "lanes_undone", "Stanzas given to another worker or node, without a fate yet.",
               m->sum.undone_count);
 }

@@ -232,6 +232,7 @@ void metrics_sample(struct node *n, struct metrics_part *const *parts, unsigned 
     ret_metrics->up_ms = loop_now_ms(l) - node_started_ms(n);
     ret_metrics->state = node_state_word(n);
     ret_metrics->store_up = members_store_state(node_members(n))->up;
+    members_count(node_members(n), &ret_metrics->cluster);
     ret_metrics->resident_bytes = process_resident_bytes();
     ret_metrics->held_bytes = mem_used(node_memory(n));
     ret_metrics->descriptor_count = process_descriptor_count();

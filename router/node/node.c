@@ -75,24 +75,15 @@ const char *node_state_word(const struct node *n)
     return n->state == NODE_SERVING ? lease_state_word(members_state(n->members)) : words[n->state];
 }
 
-const char *node_state_text(const struct node *n)
+const char *node_state_text(const struct node *n, char out[MEMBERS_TEXT_BYTES])
 {
     static const char *const texts[] = {
         [NODE_STARTING] = "starting; the listeners are not up yet",
         [NODE_DRAINING] = "shutting down; what is held is sent, then links are closed",
         [NODE_STOPPED] = "stopped",
     };
-    static const char *const serving[] = {
-        [LEASE_JOINING] = "not every member has acknowledged this node yet; see the store",
-        [LEASE_SETTLING] = "the table began anew; waiting for the members it had",
-        [LEASE_MEMBER] = "serving",
-        [LEASE_DEGRADED] = "serving on the promises of the others; the table does not answer",
-        [LEASE_PARKED] = "no right to write: the table does not answer and a member is missing; "
-                         "stanzas wait (fedrouterctl forget, if that member is dead)",
-        [LEASE_DRAINING] = "shutting down; what is held is sent, then links are closed",
-    };
 
-    return n->state == NODE_SERVING ? serving[members_state(n->members)] : texts[n->state];
+    return n->state == NODE_SERVING ? members_explain(n->members, out) : texts[n->state];
 }
 
 bool node_ready(const struct node *n)
@@ -104,8 +95,10 @@ bool node_ready(const struct node *n)
 
 static void log_state(struct node *n)
 {
+    char text[MEMBERS_TEXT_BYTES];
+
     LOG(node_log(n), LOG_INFO, "node.state", LOG_TEXT("node", n->conf->node.name),
-        LOG_TEXT("state", node_state_word(n)));
+        LOG_TEXT("state", node_state_word(n)), LOG_TEXT("text", node_state_text(n, text)));
 }
 
 static void enter(struct node *n, enum node_state state)
@@ -145,6 +138,20 @@ static struct store *open_store(void *arg, const struct store_events *events, vo
                          events_arg);
 }
 
+static struct slice own_secret(const struct node *n)
+{
+    return slice_make((const char *)n->own_secret, sizeof(n->own_secret));
+}
+
+/* `d` lives longer than what points to it. */
+static void show_digests(const struct node *n, struct cluster_digests *d, struct frame_hello *hello)
+{
+    cluster_digest(n->conf, own_secret(n), d);
+    hello->dialback_digest = slice_make(d->dialback, sizeof(d->dialback));
+    hello->components_digest = slice_make(d->components, sizeof(d->components));
+    hello->peers_digest = slice_make(d->peers, sizeof(d->peers));
+}
+
 static void open_members(struct node *n)
 {
     char address[ADDR_TEXT_MAX];
@@ -161,10 +168,7 @@ static void open_members(struct node *n)
         .arg = n,
     };
 
-    cluster_digest(n->conf, &d);
-    o.hello.dialback_digest = slice_make(d.dialback, sizeof(d.dialback));
-    o.hello.components_digest = slice_make(d.components, sizeof(d.components));
-    o.hello.peers_digest = slice_make(d.peers, sizeof(d.peers));
+    show_digests(n, &d, &o.hello);
     random_fill(loop_random(n->o.loop), &o.hello.process, sizeof(o.hello.process));
     n->members = members_open(&o);
 }
@@ -464,9 +468,13 @@ void node_drain(struct node *n)
 
 /* --- configuration --- */
 
-static struct slice own_secret(const struct node *n)
+static void tell_digests(struct node *n)
 {
-    return slice_make((const char *)n->own_secret, sizeof(n->own_secret));
+    struct cluster_digests d;
+    struct frame_hello hello = {.node = slice_none()};
+
+    show_digests(n, &d, &hello);
+    members_configure(n->members, &hello);
 }
 
 static void visit_configure(struct site *s, const void *arg)
@@ -515,6 +523,7 @@ enum err node_reload(struct node *n, struct conf *conf, char *error, size_t erro
     conf_unref(n->conf);
     n->conf = conf_ref(conf);
     apply_level(n);
+    tell_digests(n);
     return OK;
 }
 

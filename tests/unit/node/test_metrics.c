@@ -16,6 +16,7 @@ static void fill(struct metrics *m)
     m->sum.queue_oldest_ms = 250;
     m->sum.links[LINK_S2S_OUT][METRICS_OPEN] = 3;
     m->sum.pairs[METRICS_OUT][METHOD_PKIX] = 2;
+    m->cluster.right_left_ms = UINT64_MAX;
 }
 
 static char *render(const struct metrics *m)
@@ -122,6 +123,32 @@ TEST(metrics, one_state_is_one)
 
     fill(&m);
     m.state = "draining";
+    check_lines(&m, lines, COUNT(lines));
+}
+
+TEST(metrics, tells_how_the_cluster_is)
+{
+    const char *const lines[] = {
+        "fedrouter_store_up 1",
+        "fedrouter_lease_remaining_seconds 5.250",
+        "fedrouter_members 3",
+        "fedrouter_members_silent 1",
+        "fedrouter_promises_missing 2",
+        "fedrouter_mesh_peers 4",
+        "fedrouter_config_differs 5",
+        "fedrouter_node_state{state=\"parked\"} 1",
+    };
+    struct metrics m;
+
+    fill(&m);
+    m.state = "parked";
+    m.store_up = true;
+    m.cluster = (struct members_numbers){.right_left_ms = 5250,
+                                         .member_count = 3,
+                                         .silent_count = 1,
+                                         .promises_missing_count = 2,
+                                         .peer_count = 4,
+                                         .differs_count = 5};
     check_lines(&m, lines, COUNT(lines));
 }
 
@@ -264,7 +291,8 @@ TEST(metrics, the_process_is_looked_at)
 
 TESTS(TEST_OF(metrics, tells_every_kind_of_row),
       TEST_OF(metrics, histograms_are_cumulative_and_in_seconds),
-      TEST_OF(metrics, one_state_is_one), TEST_OF(metrics, domains_are_escaped),
+      TEST_OF(metrics, one_state_is_one), TEST_OF(metrics, tells_how_the_cluster_is),
+      TEST_OF(metrics, domains_are_escaped),
       TEST_OF(metrics, a_domain_may_be_longer_than_a_line),
       TEST_OF(metrics, every_series_stands_once_below_its_head),
       TEST_OF(metrics, hops_between_workers_are_outside_the_balance),
