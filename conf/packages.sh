@@ -9,7 +9,7 @@ BUILD_PACKAGES="build-essential cmake ninja-build pkg-config
 # What the tests ask for besides: unit tests and simulation, fuzzers, and the real peers.
 TEST_PACKAGES="libcmocka-dev liblua5.1-0-dev clang llvm libclang-rt-dev
   python3 python3-pytest python3-slixmpp python3-dnspython python3-yaml
-  openssl iproute2 iptables nftables procps util-linux
+  openssl iproute2 iptables nftables procps util-linux haproxy
   prosody lua-unbound lua-event ejabberd unbound nsd python3-cryptography
   redis-server redis-sentinel redis-tools"
 
