@@ -1,5 +1,6 @@
 #include "node/door.h"
 
+#include "base/tally.h"
 #include "loop/listener.h"
 #include "loop/sock.h"
 #include "wire/frame.h"
@@ -10,13 +11,6 @@ struct doorway {
     struct door *door;
     struct listener *listener;
     enum site_port port;
-};
-
-/* Unauthenticated connections under one address. */
-struct visitor {
-    char key[16];
-    size_t key_len;
-    size_t count;
 };
 
 enum intro { INTRO_PROXY, INTRO_NAME, INTROS };
@@ -41,7 +35,7 @@ struct door {
     struct door_options o;
     struct addr_net *proxies;
     struct list doorways;
-    struct map visitors;
+    struct tally visitors; /* unauthenticated connections */
     struct list guests;
     size_t guest_counts[INTROS];
     struct log_limit refused_log;
@@ -50,49 +44,14 @@ struct door {
 
 /* --- counting by address --- */
 
-/* IPv6 customers have a /64 at least: counting single addresses would bound nobody. */
-static struct slice visitor_key(const struct addr *a, char buf[16])
-{
-    if (a->sa.sa_family == AF_INET) {
-        memcpy(buf, &a->v4.sin_addr, 4);
-        return slice_make(buf, 4);
-    }
-    if (IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr)) {
-        memcpy(buf, (const char *)&a->v6.sin6_addr + 12, 4);
-        return slice_make(buf, 4);
-    }
-    memcpy(buf, &a->v6.sin6_addr, 8);
-    return slice_make(buf, 8);
-}
-
 static bool enters(struct door *d, const struct addr *peer)
 {
-    char buf[16];
-    struct slice key = visitor_key(peer, buf);
-    struct visitor *v = map_find(&d->visitors, key);
-
-    if (!v) {
-        v = MEM_NEW(struct visitor);
-        memcpy(v->key, key.ptr, key.len);
-        v->key_len = key.len;
-        map_add(&d->visitors, slice_make(v->key, v->key_len), v);
-    }
-    if (v->count >= d->o.per_address_count)
-        return false;
-    v->count++;
-    return true;
+    return tally_take(&d->visitors, peer, d->o.per_address_count);
 }
 
 void door_settle(struct door *d, const struct addr *peer)
 {
-    char buf[16];
-    struct slice key = visitor_key(peer, buf);
-    struct visitor *v = map_find(&d->visitors, key);
-
-    if (!v || --v->count)
-        return;
-    map_remove(&d->visitors, key);
-    mem_free(v);
+    tally_give(&d->visitors, peer);
 }
 
 /* --- refusing --- */
@@ -342,7 +301,7 @@ struct door *door_new(const struct door_options *o)
     list_init(&d->doorways);
     list_init(&d->guests);
     random_fill(loop_random(o->steward), seed, sizeof(seed));
-    map_init(&d->visitors, seed);
+    tally_init(&d->visitors, seed);
     log_limit_init(&d->refused_log, 10, 1, loop_now_ms(o->steward));
     timer_init(&d->refused_rest, o->steward, on_refused_rest);
     return d;
@@ -414,14 +373,9 @@ void door_shut(struct door *d)
 
 void door_free(struct door *d)
 {
-    size_t pos = 0;
-    struct visitor *v;
-
     shut(d, true);
     timer_stop(&d->refused_rest);
-    while ((v = map_next(&d->visitors, &pos)))
-        mem_free(v);
-    map_fini(&d->visitors);
+    tally_fini(&d->visitors);
     mem_free(d->proxies);
     mem_free(d);
 }
