@@ -14,10 +14,12 @@
 
 /* More pairs on one stream than any hosting provider needs; LIMIT-09. */
 #define S2S_IN_PAIRS_MAX 10000
-/* Keys of one stream being checked at a time, and of one worker: dialback reflects traffic. */
-#define S2S_IN_PENDING_MAX 32
-#define SITE_VERIFY_MAX    2000
-#define S2S_IN_SASL_MAX    3
+/* Keys of one stream being checked at a time, of one address on a worker, and of the worker:
+ * dialback reflects traffic, and nobody is to keep others from it. */
+#define S2S_IN_PENDING_MAX      32
+#define SITE_VERIFY_ADDRESS_MAX 200
+#define SITE_VERIFY_MAX         2000
+#define S2S_IN_SASL_MAX         3
 
 /* Takes fd. `direct`: TLS from the first byte. */
 void s2s_in_accept(struct site *site, int fd, const struct addr *peer, bool direct);

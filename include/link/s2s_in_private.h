@@ -13,6 +13,7 @@ struct key_check {
     struct site *site;
     struct in_pair *pair; /* NULL: answered, or nobody wants to know any more */
     struct s2s_out *out;
+    struct addr asker;
 };
 
 struct in_pair {

@@ -10,6 +10,7 @@
 #include "link/settings.h"
 #include "loop/timer.h"
 #include "base/backoff.h"
+#include "base/tally.h"
 #include "route/router.h"
 #include "session/stream.h"
 
@@ -100,6 +101,7 @@ struct site {
     struct map remotes;             /* domain -> struct remote */
     struct map instances;           /* id bytes -> struct component */
     size_t verify_count;            /* dialback questions under way */
+    struct tally askers;            /* of them, for keys from each address */
     uint64_t id_secret[2]; /* of stream ids: the same on all workers (loops back are noticed) */
     _Atomic uint64_t *next_id;
     struct timer tick;

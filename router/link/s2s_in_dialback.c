@@ -103,6 +103,7 @@ static void on_verify_closed(void *arg, enum bounce why, const char *detail)
     (void)detail;
     assert(!k->pair); /* it was told an outcome, or let go of it */
     k->site->verify_count--;
+    tally_give(&k->site->askers, &k->asker);
     mem_free(k);
 }
 
@@ -120,6 +121,7 @@ static void start_check(struct in_pair *p, struct slice key)
 
     k->site = in->site;
     k->pair = p;
+    k->asker = *conn_peer(stream_conn(in->stream));
     p->check = k;
     in->pending_count++;
     in->site->verify_count++;
@@ -127,9 +129,18 @@ static void start_check(struct in_pair *p, struct slice key)
                             &verify_handler, k);
 }
 
+/* LIMIT-09. True: one more is counted for the address. */
+static bool may_ask(const struct s2s_in *in)
+{
+    struct site *site = in->site;
+
+    return in->pending_count < S2S_IN_PENDING_MAX && site->verify_count < SITE_VERIFY_MAX &&
+           tally_take(&site->askers, conn_peer(stream_conn(in->stream)), SITE_VERIFY_ADDRESS_MAX);
+}
+
 static void verify(struct s2s_in *in, struct slice from, struct slice to, struct slice key)
 {
-    if (in->pending_count >= S2S_IN_PENDING_MAX || in->site->verify_count >= SITE_VERIFY_MAX) {
+    if (!may_ask(in)) {
         answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
         return;
     }

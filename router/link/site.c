@@ -465,6 +465,7 @@ void site_init(struct site *s, const struct site_options *o)
     map_init(&s->pairs, seed);
     map_init(&s->remotes, seed);
     map_init(&s->instances, seed);
+    tally_init(&s->askers, seed);
     log_limit_init(&s->stranger_log, STRANGER_LOG_BURST, STRANGER_LOG_PER_SECOND,
                    loop_now_ms(o->loop));
     timer_init(&s->tick, o->loop, on_tick);
@@ -531,5 +532,6 @@ void site_fini(struct site *s)
     map_fini(&s->pairs);
     map_fini(&s->remotes);
     map_fini(&s->instances);
+    tally_fini(&s->askers);
     settings_unref(s->settings);
 }
