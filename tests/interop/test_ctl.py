@@ -35,7 +35,7 @@ class Scene:
         self.mute = socket.create_server(("127.0.0.99", 5269))
         site.callback(self.mute.close)
         site.publish("127.0.0.99", [SILENT])
-        patient = {"limits": {"negotiation": "5m", "queue_age": "10m"}}
+        patient = {"limits": {"negotiation": "5m", "queue_age": "10m"}, "node": {"drain_timeout": "6s"}}
         self.here = site.server("fedrouter", "127.0.0.21", [HERE, "absent.here.example"], settings=patient)
         self.there = site.server("fedrouter", "127.0.0.22", [THERE])
         site.dns.start()
@@ -468,7 +468,7 @@ def test_a_killed_router_leaves_no_obstacle(scene):
 
 
 def test_drain(scene):
-    assert scene.run("drain").stdout == "fedrouter-21 drains, for 30s at most, and stops\n"
+    assert scene.run("drain").stdout == "fedrouter-21 drains, for 6s at most, and stops\n"
     status, _, body = scene.get("/readyz")
     assert status == 503 and body.startswith("draining: ")
     assert scene.get("/livez")[0] == 200

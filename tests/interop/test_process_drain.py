@@ -12,9 +12,10 @@ from rig.component import Closed
 from rig.flow import Flow
 from rig.lone import Lone, rule
 from rig.process import wait_for
+from rig.router import start_all
 
 HERE, THERE, SILENT = "rooms.here.example", "rooms.there.example", "silent.example"
-SLACK = 3  # for a loaded machine, on top of node.drain_timeout
+HANGS = 20  # seconds: far more than a drain takes, and less than what might hold it up would
 
 
 @pytest.fixture
@@ -38,18 +39,15 @@ def mute(kind, address, port):
         yield s
 
 
-def ended(router, begun, seconds):
-    """With 0, and no later than `seconds` after `begun`."""
-    status = router.process.popen.wait(30)
-    took = time.monotonic() - begun
+def ended(router):
+    """With 0, by itself, and no worker had to be left behind."""
+    status = router.process.popen.wait(HANGS)
     assert status == 0, router.process.log()[-3000:]
     assert "end status=0" in router.process.log() and not router.logged("worker.left")
-    assert took < seconds + SLACK, f"it took {took:.1f} s"
 
 
 def terminate(router):
     router.process.signal(signal.SIGTERM)
-    return time.monotonic()
 
 
 def answer(router, path):
@@ -62,9 +60,8 @@ def answer(router, path):
 
 def linked(site, drain):
     """Two routers and a component at each, their link open."""
-    routers = site.two(HERE, THERE, node(drain), {**node(drain), "limits": {"queue_age": "3s"}})
-    for router in routers:
-        router.start()
+    routers = site.two(HERE, THERE, node(drain), {"limits": {"queue_age": "2s"}})
+    start_all(*routers)
     here, there = (site.component(router) for router in routers)
     here.message(f"user@{THERE}", id="first")
     there.wait("first")
@@ -80,11 +77,11 @@ def settled(router, component):
 
 def test_nothing_is_lost_under_load(site, program):
     """covers: STREAM-20 SERR-07 ROUTE-05 ROUTE-07"""
-    a, b, here, there = linked(site, 3)
+    a, b, here, there = linked(site, 2)
     flows = [Flow(here, there), Flow(there, here)]
     time.sleep(0.5)
-    begun = terminate(a)
-    ended(a, begun, 3)
+    terminate(a)
+    ended(a)
     assert here.ended.wait(5) and here.error == "system-shutdown, text"
     wait_for("the peer was told", lambda: b.logged("s2s_", "system-shutdown"), 5)
     flows[0].stop()
@@ -102,15 +99,15 @@ def test_what_waits_for_a_silent_peer_comes_back(site, program):
         component = site.component(router)
         ids = [component.message(f"user@{SILENT}") for _ in range(50)]
         wait_for("they are held", lambda: router.metrics()["stanzas_held"] == 50)
-        begun = terminate(router)
+        terminate(router)
         assert {component.wait(id).get("type") for id in ids} == {"error"}
         component.close()
-        ended(router, begun, 1)
+        ended(router)
 
 
 def test_it_says_so_while_it_drains(site, program):
     with mute(socket.SOCK_STREAM, "127.0.3.201", S2S_PORT):
-        router = site.router(HERE, peers=[rule(SILENT, "127.0.3.201")], **node(30)).start()
+        router = site.router(HERE, peers=[rule(SILENT, "127.0.3.201")], **node(10)).start()
         component = site.component(router)
         component.message(f"user@{SILENT}")
         wait_for("it is held", lambda: router.metrics()["stanzas_held"] == 1)
@@ -121,8 +118,8 @@ def test_it_says_so_while_it_drains(site, program):
         assert router.metrics()['node_state{state="draining"}'] == 1
         wait_for("nobody new is let in", lambda: refused(router), 10)
         assert not component.ended.is_set()
-        begun = terminate(router)  # the second one stops it at once
-        ended(router, begun, 1)
+        terminate(router)
+        ended(router)
 
 
 def refused(router):
@@ -135,14 +132,15 @@ def refused(router):
 
 def test_a_question_to_dns_does_not_hold_up_the_end(site, program):
     with mute(socket.SOCK_DGRAM, "127.0.3.202", 53) as dns:
-        router = site.router(HERE, dns={"servers": ["127.0.3.202:53"]}, **node(1)).start()
+        router = site.router(HERE, dns={"servers": ["127.0.3.202:53"]},
+                             timeouts={"dns": f"{3 * HANGS}s"}, **node(1)).start()
         component = site.component(router)
         id = component.message("user@unknown.example")
         assert dns.recv(512)
-        begun = terminate(router)
+        terminate(router)
         assert component.wait(id).get("type") == "error"
         component.close()
-        ended(router, begun, 1)
+        ended(router)
 
 
 def test_a_peer_that_stopped_reading_gets_what_it_can(site, program):
@@ -151,8 +149,8 @@ def test_a_peer_that_stopped_reading_gets_what_it_can(site, program):
     b.process.signal(signal.SIGSTOP)
     flow = Flow(here, there, batch=1000, count=4000, size=2000)
     flow.join()
-    begun = terminate(a)
-    ended(a, begun, 1)
+    terminate(a)
+    ended(a)
     b.process.signal(signal.SIGCONT)
     assert here.ended.wait(5)
     settled(b, there)
@@ -162,19 +160,18 @@ def test_a_peer_that_stopped_reading_gets_what_it_can(site, program):
 
 def test_signals_of_all_kinds_while_it_drains(site, program):
     """A reload is not for one that leaves; more of SIGTERM and SIGINT end it sooner, never otherwise."""
-    a, _, here, there = linked(site, 10)
+    a, _, here, there = linked(site, 3 * HANGS)
     flow = Flow(here, there)
     time.sleep(0.2)
     terminate(a)
     for _ in range(20):
         a.process.signal(signal.SIGHUP)
     wait_for("the reload is refused", lambda: a.logged("config.reload_failed", "draining"))
-    begun = time.monotonic()
     for number in [signal.SIGINT, signal.SIGTERM] * 3:
         a.process.signal(number)
         if a.process.popen.poll() is not None:
             break
-    ended(a, begun, 1)
+    ended(a)
     flow.stop()
     with contextlib.suppress(Closed, OSError):
         here.close()

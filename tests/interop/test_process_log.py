@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rig import S2S_PORT
-from rig.lone import Lone
+from rig.lone import QUICK, Lone
 from rig.process import wait_for
 from rig.stranger import Stranger
 
@@ -73,7 +73,7 @@ def told(router, event, of):
 
 def test_a_flood_of_strangers_is_summed_up_to_the_last(site, program):
     """covers: QUIRK-24"""
-    router = site.router(HERE, node={"workers": 2, "drain_timeout": "1s"}, limits={"connections_per_address": 1000})
+    router = site.router(HERE, node={"workers": 2, **QUICK}, limits={"connections_per_address": 1000})
     router.start()
     wait_for("those who looked whether it listens are gone", lambda: told(router, "s2s_in.closed", "strangers")[0] == 2)
     begun = time.monotonic()

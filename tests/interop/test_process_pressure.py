@@ -15,7 +15,7 @@ from rig.component import condition_of
 from rig.flow import Flow
 from rig.lone import Lone, rule
 from rig.process import wait_for
-from rig.router import release_binary
+from rig.router import release_binary, start_all
 
 HERE, THERE, SILENT = "rooms.here.example", "rooms.there.example", "silent.example"
 BURST = 200000
@@ -33,9 +33,8 @@ def test_a_burst_to_an_open_link_is_slowed_and_delivered(site):
     """covers: ROUTE-05"""
     if not os.access(LOAD, os.X_OK):
         pytest.skip("the load generator is not built")
-    routers = site.two(HERE, THERE, *({"program": release_binary(), "node": {"drain_timeout": "1s"}} for _ in range(2)))
-    for router in routers:
-        router.start()
+    routers = site.two(HERE, THERE, *({"program": release_binary()} for _ in range(2)))
+    start_all(*routers)
     addresses = ["%s:%d" % router.component_address for router in routers]
     done = subprocess.run(
         [LOAD, "--send", addresses[0], "--receive", addresses[1], "--secret", SECRET, "--from", HERE, "--to", THERE,
@@ -59,10 +58,9 @@ def median_ms(component, to, count=30):
 
 def linked(site, *peers):
     """Two routers with an open link, a component at each; `peers`: more rules of the first."""
-    quick = {"node": {"drain_timeout": "1s"}, "limits": {"queue_age": "4s", "queue_stanzas": 1000}}
+    quick = {"limits": {"queue_age": "2s", "queue_stanzas": 1000}, "timeouts": {"close": "1s"}}
     routers = site.two(HERE, THERE, {**quick, "peers": list(peers)}, quick)
-    for router in routers:
-        router.start()
+    start_all(*routers)
     here = site.component(routers[0])
     site.component(routers[1], echo=True)
     here.ask(f"user@{THERE}")

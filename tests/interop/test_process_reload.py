@@ -13,8 +13,9 @@ import yaml
 from rig import S2S_TLS_PORT, SECRET
 from rig.component import Closed, Component
 from rig.flow import Flow
-from rig.lone import Lone, rule
+from rig.lone import QUICK, Lone, rule
 from rig.process import wait_for
+from rig.router import start_all
 
 HERE, THERE, EXTRA = "rooms.here.example", "rooms.there.example", "extra.here.example"
 DONE = r"config\.(reloaded|reload_failed)"
@@ -45,10 +46,9 @@ def succeeds(router):
 
 def linked(site, **more):
     """Two routers, a component at each, their links open both ways."""
-    node = {"workers": 2, "drain_timeout": "1s"}
+    node = {"workers": 2, **QUICK}
     a, b = site.two(HERE, THERE, {"node": node, **more}, {"node": node, "limits": {"queue_age": "5s"}})
-    a.start()
-    b.start()
+    start_all(a, b)
     here, there = site.component(a), site.component(b, echo=True)
     here.ask(f"user@{THERE}")
     return a, b, here, there
@@ -59,7 +59,7 @@ def links(router):
 
 
 def shown_certificate(router):
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection((router.address, S2S_TLS_PORT), timeout=5) as s:
         with context.wrap_socket(s, server_hostname=HERE) as tls:
@@ -118,7 +118,7 @@ def test_secrets_count_from_the_next_connection(site, program):
 
 def test_components_come_and_go(site, program):
     """covers: COMP-11 ROUTE-03"""
-    a, _, here, there = linked(site)
+    a, _, here, there = linked(site, timeouts={"dns": "500ms"})  # there is none
     there.echo = False
     with pytest.raises(Closed, match="host-unknown"):
         Component(a.component_address, EXTRA)

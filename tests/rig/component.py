@@ -33,13 +33,15 @@ def condition_of(stanza):
 
 
 class Component:
-    """Connects at once; `echo`: answers each message that is no error with its body, reversed roles."""
+    """Connects at once; `echo`: answers each message that is no error with its body, reversed roles.
+    When the server ends the stream it does so, too."""
 
     def __init__(self, address, domain, secret=SECRET, echo=False):
         self.domain, self.secret, self.echo = domain, secret, echo
         self.stanzas = queue.Queue()
         self.everything = []
         self.ids = itertools.count()
+        self.sending = threading.Lock()
         self.handshaken = threading.Event()
         self.ended = threading.Event()
         self.error = None
@@ -55,7 +57,20 @@ class Component:
                 raise Closed(self.error)
 
     def raw(self, text):
-        self.socket.sendall(text.encode())
+        with self.sending:
+            self.socket.sendall(text.encode())
+
+    def answer_end(self):
+        """Unless somebody is just sending, or there is no room: then it ends without an answer."""
+        if not self.sending.acquire(blocking=False):
+            return
+        try:
+            self.socket.send(b"</stream:stream>", socket.MSG_DONTWAIT)
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            self.sending.release()
 
     def read(self):
         try:
@@ -76,6 +91,8 @@ class Component:
         elif event == "end" and self.depth == 1:
             self.take_element(element)
             self.root.clear()  # or the document grows without end
+        elif event == "end" and self.depth == 0:
+            self.answer_end()
 
     def take_element(self, element):
         if element.tag == f"{NS}handshake":

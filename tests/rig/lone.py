@@ -6,7 +6,7 @@ from . import S2S_PORT
 from .site import Site
 
 PKIX = ["pkix"]
-QUICK = {"drain_timeout": "1s"}  # for those that end because the test does
+QUICK = {"drain_timeout": "100ms"}  # for those that end because the test does
 
 
 def rule(match, *targets, **more):
@@ -36,7 +36,7 @@ class Lone(Site):
         a, b = self.address(), self.address()
         made = []
         for address, domain, other, peer, more in ((a, here, b, there, here_more), (b, there, a, here, there_more)):
-            more = dict(more or {})
+            more = {"node": QUICK, **(more or {})}
             peers = [*more.pop("peers", ()), rule(peer, other)]
             options = {key: more.pop(key) for key in ("program", "env") if key in more}
             made.append(self.server("fedrouter", address, [domain], settings={"peers": peers, **more}, **options))

@@ -9,16 +9,20 @@ import time
 TICK = os.sysconf("SC_CLK_TCK")
 
 
-def wait_for(what, condition, seconds=20.0, step=0.05):
-    """The first true value of condition(); AssertionError naming `what` when time is over."""
+def wait_for(what, condition, seconds=20.0, step=None):
+    """The first true value of condition(); AssertionError naming `what` when time is over. Asked
+    every `step` seconds; left out: often at first, then less so."""
     end = time.monotonic() + seconds
+    pause = 0.005 if step is None else step
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
             raise AssertionError(f"{what}: not within {seconds:g} s")
-        time.sleep(step)
+        time.sleep(pause)
+        if step is None:
+            pause = min(pause * 1.5, 0.1)
 
 
 def accepts(address, port):
@@ -45,7 +49,9 @@ class Process:
             stderr=self.stderr or log, start_new_session=True, pass_fds=self.fds,
         )
         log.close()
+        return self.await_listening(listens, seconds)
 
+    def await_listening(self, listens, seconds=30.0):
         def up():
             if self.popen.poll() is not None:
                 raise AssertionError(f"{self.name} ended with {self.popen.returncode}:\n{self.log()[-3000:]}")
@@ -61,12 +67,15 @@ class Process:
     def signal(self, number):
         os.kill(self.popen.pid, number)
 
+    def ask_to_end(self):
+        if self.running:
+            self.popen.terminate()
+
     def stop(self, seconds=10.0):
         """Asks it to end, then makes it. Gives the exit status."""
         if self.popen is None:
             return None
-        if self.running:
-            self.popen.terminate()
+        self.ask_to_end()
         try:
             status = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -35,6 +35,18 @@ def merge(base, more):
     return made
 
 
+def start_all(*routers):
+    """Together, and waits until all are ready."""
+    for router in routers:
+        router.write()
+        router.process.start()
+    for router in routers:
+        ports = (S2S_PORT, S2S_TLS_PORT, COMPONENT_PORT, HTTP_PORT)
+        router.process.await_listening([(router.address, port) for port in ports])
+        wait_for(f"{router.host} is ready", router.ready)
+    return routers
+
+
 class Router:
     kind = "fedrouter"
 
@@ -84,11 +96,7 @@ class Router:
             yaml.safe_dump(self.settings(), file, sort_keys=False)
 
     def start(self):
-        self.write()
-        ports = (S2S_PORT, S2S_TLS_PORT, COMPONENT_PORT, HTTP_PORT)
-        self.process.start([(self.address, port) for port in ports])
-        wait_for(f"{self.host} is ready", self.ready)
-        return self
+        return start_all(self)[0]
 
     def stop(self):
         return self.process.stop(40)  # draining may take its 30 s

@@ -32,6 +32,12 @@ class Site(contextlib.ExitStack):
         self.dns = Dns(self.folder)
         self.callback(self.dns.stop)
         self.hosts = 0
+        self.servers = []
+
+    def __exit__(self, *details):
+        for server in self.servers:  # all at once; then each is waited for
+            server.process.ask_to_end()
+        return super().__exit__(*details)
 
     def certificate(self, domains, kind="good"):
         """good, self-signed, expired, wrong-name, wrong-ca"""
@@ -61,6 +67,7 @@ class Site(contextlib.ExitStack):
         made = self.certificate([host, wildcard] if wildcard else [host, *domains], certificate)
         self.publish(address, [host, *domains], transports)
         server = SERVERS[kind](self.folder, address, host, domains, made, self.ca.path, **options)
+        self.servers.append(server)
         self.callback(server.stop)
         return server
 
