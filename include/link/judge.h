@@ -27,9 +27,9 @@ struct judge_case {
 struct judgement *judge(struct site *site, const struct judge_case *c, judge_fn *done, void *arg);
 void judgement_cancel(struct judgement *j); /* NULL is fine */
 
-/* The part of pkix that is known at once: used for dialback without dialling back (XEP-0344). */
-bool judge_pkix(struct stream *s, struct slice domain, const struct endpoint *endpoint,
-                const char **ret_why_not);
+/* The part of pkix that is known at once: used for dialback without dialling back (XEP-0344).
+ * `rule` plays no part. */
+bool judge_pkix(const struct site *site, const struct judge_case *c, const char **ret_why_not);
 /* TLS, cipher and certificate of the stream; method none. */
 void judge_describe(struct stream *s, struct verdict *ret_verdict);
 

@@ -43,10 +43,15 @@ static bool names_fit(const struct cert *cert, struct slice domain, const struct
     return e && e->secure_name && cert_names_host(cert, slice_from(e->host));
 }
 
-bool judge_pkix(struct stream *s, struct slice domain, const struct endpoint *endpoint,
-                const char **ret_why_not)
+/* The chain was good at the handshake; a stream may be old. */
+static bool has_expired(const struct site *site, const struct cert *cert)
 {
-    struct tls *t = stream_tls(s);
+    return (int64_t)(loop_wall_us(site->loop) / 1000000) >= cert_not_after(cert);
+}
+
+bool judge_pkix(const struct site *site, const struct judge_case *c, const char **ret_why_not)
+{
+    struct tls *t = stream_tls(c->stream);
     struct cert *cert = t ? tls_peer_cert(t) : NULL;
     const char *why = NULL;
 
@@ -56,7 +61,9 @@ bool judge_pkix(struct stream *s, struct slice domain, const struct endpoint *en
         why = "the peer showed no certificate";
     else if (cert_chain(cert))
         why = cert_chain_error(cert); /* a constant of the library */
-    else if (!names_fit(cert, domain, endpoint))
+    else if (has_expired(site, cert))
+        why = "the certificate has expired since the handshake";
+    else if (!names_fit(cert, c->domain, c->endpoint))
         why = "the certificate does not name the domain";
     cert_unref(cert);
     *ret_why_not = why;
@@ -74,7 +81,7 @@ static void run(struct task *task)
 struct judgement *judge(struct site *site, const struct judge_case *c, judge_fn *done, void *arg)
 {
     struct judgement *j = MEM_NEW(struct judgement);
-    bool pkix = judge_pkix(c->stream, c->domain, c->endpoint, &j->why_not);
+    bool pkix = judge_pkix(site, c, &j->why_not);
 
     j->site = site;
     j->done = done;

@@ -184,6 +184,7 @@ static void take_key(struct s2s_in *in, struct slice from, struct slice to, stru
 {
     const struct policy_rule *rule = s2s_in_rule(in, to, from);
     struct in_pair *p = s2s_in_pair(in, from, to);
+    const struct judge_case c = {.stream = in->stream, .domain = from};
     const char *why_not;
 
     if (p && !p->valid)
@@ -197,7 +198,7 @@ static void take_key(struct s2s_in *in, struct slice from, struct slice to, stru
     else if (map_count(&in->pairs) >= S2S_IN_PAIRS_MAX)
         answer(in, from, to, DIALBACK_ERROR, "resource-constraint");
     else if (in->secured && policy_has_method(rule, METHOD_PKIX) &&
-             judge_pkix(in->stream, from, NULL, &why_not)) {
+             judge_pkix(in->site, &c, &why_not)) {
         s2s_in_pair_valid(s2s_in_pair_new(in, from, to), METHOD_PKIX); /* DB-31 */
         answer(in, from, to, DIALBACK_VALID, "");
     } else if (!policy_has_method(rule, METHOD_DIALBACK))

@@ -275,9 +275,10 @@ static void sasl_success(struct s2s_in *in, struct slice authzid)
 /* What the certificate proves, and policy takes for proof. */
 static bool proves(const struct s2s_in *in, struct slice authzid)
 {
+    const struct judge_case c = {.stream = in->stream, .domain = authzid};
     const char *why_not;
 
-    return in->offered_external && judge_pkix(in->stream, authzid, NULL, &why_not) &&
+    return in->offered_external && judge_pkix(in->site, &c, &why_not) &&
            policy_has_method(s2s_in_rule(in, slice_from(in->to), authzid), METHOD_PKIX);
 }
 
