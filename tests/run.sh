@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/run.sh [--long] [PATTERN] - installs what the tests need, builds, runs all tests or those
+# sh tests/run.sh [--long] [PATTERN] - installs what the tests need, builds, runs all tests or those
 # whose name matches PATTERN (a plain word or a regular expression). The last line is the sum:
 #     N passed, N failed, N skipped
 #

@@ -1,6 +1,6 @@
 """Component -> node A -> S2S over TLS -> node B -> component, for each kind of server, in one run.
 
-    tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
+    sh tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
 
 KIND: prosody, ejabberd, fedrouter (all that are there). WORD: a part of the names of the scenes to
 be measured. Workers are those of each fedrouter node, by default one a core. Both nodes and the load share this

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
+# sh tests/bench/run.sh [--seconds N] [--links N] [--workers N] [--only WORD] [--json FILE] [KIND...]
 # - the peers and us, in one run.
 # Installs and builds what it needs; the servers live in a network namespace of their own.
 # FEDROUTER_RELEASE=PATH measures that program instead of build-release/fedrouter.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/lib/fuzz.sh FUZZER SECONDS OUT - one fuzzer for so long, from a copy of its corpus: what a
+# sh tests/lib/fuzz.sh FUZZER SECONDS OUT - one fuzzer for so long, from a copy of its corpus: what a
 # run finds is not ours to keep without a look. Adds a line to OUT/fuzz.passed or OUT/fuzz.failed.
 fuzzer=$1 seconds=$2 out=$3
 name=$(basename "$fuzzer")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/lib/isolated.sh COMMAND... - runs it in a network of its own: only the loopback addresses
+# sh tests/lib/isolated.sh COMMAND... - runs it in a network of its own: only the loopback addresses
 # 127.0.0.0/8 and ::1 exist there, every port is free, names are asked from 127.0.0.53, and packet
 # filters and cut connections concern nobody else. What it starts dies with it.
 if [ -z "$FEDROUTER_ISOLATED" ]; then
