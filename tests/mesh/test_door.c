@@ -65,17 +65,26 @@ static struct peer *caller(struct slice says)
     return p;
 }
 
+/* Who has said half of what edge-b says; *ret_rest: the other half. */
+static struct peer *hesitant(struct slice *ret_rest)
+{
+    static char preface[FRAME_PREFACE_MAX];
+    size_t len = frame_preface_write(SLICE("edge-b"), preface);
+
+    *ret_rest = slice_make(preface + 4, len - 4);
+    return caller(slice_make(preface, 4));
+}
+
 TEST(door, lets_in_who_says_its_name)
 {
-    char preface[FRAME_PREFACE_MAX];
-    size_t len = frame_preface_write(SLICE("edge-b"), preface);
+    struct slice rest;
     struct peer *p;
 
     set_up();
-    p = caller(slice_make(preface, 4));
+    p = hesitant(&rest);
     world_advance(t.w, DOOR_INTRO_MS / 2);
     CHECK_EQ(t.entered, 0);
-    peer_send(p, slice_make(preface + 4, len - 4));
+    peer_send(p, rest);
     world_advance(t.w, 100);
     CHECK_EQ(t.entered, 1);
     CHECK_STR(t.name, "edge-b");
@@ -126,16 +135,16 @@ TEST(door, bounds_those_who_have_not_said_it_yet)
 /* A drain shuts the door and needs the mesh until its end. */
 TEST(door, lets_nodes_in_though_it_is_shut)
 {
-    char preface[FRAME_PREFACE_MAX];
-    size_t len = frame_preface_write(SLICE("edge-b"), preface);
-    struct peer *p;
+    struct slice rest;
+    struct peer *early, *late;
 
     set_up();
-    p = caller(slice_make(preface, 4));
+    early = hesitant(&rest);
     world_advance(t.w, 100);
     door_shut(t.door);
-    peer_send(p, slice_make(preface + 4, len - 4));
-    caller(slice_make(preface, len));
+    peer_send(early, rest);
+    late = hesitant(&rest);
+    peer_send(late, rest);
     world_advance(t.w, 100);
     CHECK_EQ(t.entered, 2);
     tear_down();

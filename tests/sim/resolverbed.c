@@ -60,6 +60,12 @@ struct dnsserver *scene_server(struct scene *s, const char *ip)
     return d;
 }
 
+struct dnsserver *scene_open(struct scene *s)
+{
+    scene_init(s, NS1);
+    return scene_server(s, NS1);
+}
+
 void scene_add(struct dnsserver *d, const char *row)
 {
     CHECK_MSG(dnsserver_add(d, row) == OK, "%s", row);

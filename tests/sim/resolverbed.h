@@ -24,6 +24,8 @@ struct scene {
 /* `servers`: "ip ip ...". */
 void scene_init(struct scene *s, const char *servers);
 void scene_fini(struct scene *s);
+/* With one server, NS1, that nothing was added to yet. */
+struct dnsserver *scene_open(struct scene *s);
 struct host *scene_host(struct scene *s, const char *ip);
 struct dnsserver *scene_server(struct scene *s, const char *ip);
 void scene_add(struct dnsserver *d, const char *row);

@@ -69,8 +69,7 @@ TEST(dnsclient, repeats_and_still_listens)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "a.example A 10.1.0.7");
     scene_add(d, "_xmpp-server._tcp.a.example DELAY 1500");
     CHECK_EQ(kind_of(&s, "a.example"), RESOLVED);
@@ -93,8 +92,7 @@ TEST(dnsclient, begins_questions_at_a_bounded_pace)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     world_set_latency(s.w, s.router, scene_host(&s, NS1), 10000, 10000);
     for (size_t i = 0; i < COUNT(wishes); i++) {
         char name[32];

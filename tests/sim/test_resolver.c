@@ -10,8 +10,7 @@ TEST(resolver, merges_both_services_by_priority)
     struct scene s;
     struct dnsserver *d;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 5 5269 a.there.example");
     scene_add(d, "_xmpps-server._tcp.there.example SRV 5 0 443 b.there.example");
     scene_add(d, "_xmpps-server._tcp.there.example SRV 20 0 5270 a.there.example");
@@ -34,8 +33,7 @@ TEST(resolver, draws_weights_anew_from_the_cache)
     struct dnsserver *d;
     unsigned first = 0;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 1000 1 a.there.example");
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 3000 2 b.there.example");
     scene_add(d, "a.there.example A 10.1.0.1");
@@ -76,8 +74,7 @@ TEST(resolver, dot_means_no_such_service)
         struct dnsserver *d;
         struct scene s;
 
-        scene_init(&s, NS1);
-        d = scene_server(&s, NS1);
+        d = scene_open(&s);
         scene_add(d, "there.example A 10.6.6.6");
         scene_add(d, "h.example A 10.1.0.1");
         snprintf(row, sizeof(row), "_xmpps-server._tcp.there.example %s", cases[i].direct);
@@ -101,8 +98,7 @@ TEST(resolver, records_without_address_are_no_reason_to_fall_back)
     struct scene s;
     struct dnsserver *d;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 5 5269 gone.example");
     scene_add(d, "there.example A 10.6.6.6");
     check_resolution(&s, "there.example", RESOLVED_NOTHING, "",
@@ -118,8 +114,7 @@ TEST(resolver, falls_back_to_the_domain_itself)
     struct scene s;
     struct dnsserver *d;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.example SRV 10 5 5269 parent.example");
     scene_add(d, "_xmpp-server._tcp.there.example A 10.6.6.6"); /* exists: an empty answer */
     scene_add(d, "there.example A 10.1.0.1");
@@ -162,8 +157,7 @@ TEST(resolver, failure_is_not_absence)
         struct dnsserver *d;
         struct scene s;
 
-        scene_init(&s, NS1);
-        d = scene_server(&s, NS1);
+        d = scene_open(&s);
         scene_add(d, "there.example A 10.6.6.6");
         scene_add(d, "h.example A 10.1.0.1");
         snprintf(row, sizeof(row), "_xmpps-server._tcp.there.example %s", trouble);
@@ -192,8 +186,7 @@ TEST(resolver, families_take_turns)
     struct scene s;
     struct dnsserver *d;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "there.example A 10.1.0.1");
     scene_add(d, "there.example AAAA fd00::1");
     for (unsigned i = 2; i < 9; i++) {
@@ -223,8 +216,7 @@ TEST(resolver, large_answer_comes_over_tcp)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     for (unsigned i = 0; i < 40; i++) {
         char row[128];
 
@@ -251,8 +243,7 @@ TEST(resolver, tolerates_an_alias_as_target)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 1 1 5269 alias.example");
     scene_add(d, "alias.example CNAME host.example");
     scene_add(d, "host.example A 10.1.0.7");
@@ -269,8 +260,7 @@ TEST(resolver, does_not_wait_for_stragglers)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 1 1 5269 dead.example");
     scene_add(d, "_xmpp-server._tcp.there.example SRV 2 1 5269 good.example");
     scene_add(d, "dead.example SILENT");
@@ -291,8 +281,7 @@ TEST(resolver, configured_host_needs_no_srv)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.gw.example SRV 1 1 5269 other.example");
     scene_add(d, "gw.example A 10.1.0.8");
     res = resolve_host(&s, "GW.example", 7777, true);
@@ -336,8 +325,7 @@ TEST(resolver, localhost_is_this_machine)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     res = resolve_host(&s, "localhost", 5269, false);
     check_endpoints(res, "[::1]:5269/0 127.0.0.1:5269/0");
     resolution_unref(res);
@@ -374,8 +362,7 @@ TEST(resolver, keeps_answers_for_their_ttl)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     dnsserver_set_ttl(d, 100);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 1 1 5269 h.example");
     dnsserver_set_ttl(d, 30);
@@ -404,8 +391,7 @@ TEST(resolver, bounds_lifetimes)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     dnsserver_set_ttl(d, 10000000);
     scene_add(d, "there.example A 10.1.0.7");
     kind_of(&s, "there.example");
@@ -425,8 +411,7 @@ TEST(resolver, ttl_0_is_not_kept)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     dnsserver_set_ttl(d, 0);
     scene_add(d, "there.example A 10.1.0.7");
     CHECK_EQ(kind_of(&s, "there.example"), RESOLVED);
@@ -440,8 +425,7 @@ TEST(resolver, remembers_failures_shortly)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SERVFAIL");
     for (int i = 0; i < 4; i++) {
         kind_of(&s, "there.example");
@@ -459,8 +443,7 @@ TEST(resolver, forgets_a_domain_when_told)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 1 1 5269 h.example");
     scene_add(d, "h.example A 10.1.0.7");
     scene_add(d, "other.example A 10.1.0.9");
@@ -483,8 +466,7 @@ TEST(resolver, equal_questions_are_asked_once)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.a.example SRV 1 1 5269 h.example");
     scene_add(d, "_xmpp-server._tcp.b.example SRV 1 1 5269 h.example");
     scene_add(d, "h.example A 10.1.0.7");
@@ -511,8 +493,7 @@ TEST(resolver, requests_asked_together_draw_apart)
     unsigned first = 0;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 1000 1 a.there.example");
     scene_add(d, "_xmpp-server._tcp.there.example SRV 10 3000 2 b.there.example");
     scene_add(d, "a.there.example A 10.1.0.1");
@@ -561,8 +542,7 @@ TEST(resolver, cancelled_requests_hear_nothing)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     scene_add(d, "a.example A 10.1.0.7");
     for (size_t i = 0; i < COUNT(q); i++) {
         wishes[i] = (struct wish){.s = &s};
@@ -640,8 +620,7 @@ TEST(resolver, strangers_leave_room_for_others)
     struct dnsserver *d;
     struct scene s;
 
-    scene_init(&s, NS1);
-    d = scene_server(&s, NS1);
+    d = scene_open(&s);
     dnsserver_silence(d, true);
     for (size_t i = 0; i < COUNT(wishes); i++) {
         char name[32];

@@ -42,14 +42,16 @@ static inline void check_slice(struct slice s, const char *text, const char *fil
     _fail(file, line);
 }
 
-#define TESTS(...)                                                                                 \
+#define TESTS(...) TESTS_WITHIN(NULL, NULL, __VA_ARGS__)
+/* Between `begin` and `end`, once for all: int begin(void **state), 0 if it could. */
+#define TESTS_WITHIN(begin, end, ...)                                                              \
     int main(int argc, char **argv)                                                                \
     {                                                                                              \
         const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
                                                                                                    \
         if (argc > 1)                                                                              \
             cmocka_set_test_filter(argv[1]);                                                       \
-        return cmocka_run_group_tests(tests, NULL, NULL);                                          \
+        return cmocka_run_group_tests(tests, begin, end);                                          \
     }
 
 #endif

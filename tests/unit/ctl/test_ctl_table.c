@@ -96,16 +96,11 @@ TEST(ctl_table, spans_and_sizes_are_short)
     }
 }
 
-static const struct CMUnitTest tests[] = {
-    TEST_OF(ctl_table, columns_are_as_wide_as_what_stands_in_them),
-    TEST_OF(ctl_table, nothing_moves_the_cursor_or_turns_the_writing),
-    TEST_OF(ctl_table, spans_and_sizes_are_short),
-};
-
-int main(int argc, char **argv)
+static int begin(void **state)
 {
-    setlocale(LC_CTYPE, "C.UTF-8");
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return setlocale(LC_CTYPE, "C.UTF-8") ? 0 : -1;
 }
+
+TESTS_WITHIN(begin, NULL, TEST_OF(ctl_table, columns_are_as_wide_as_what_stands_in_them),
+             TEST_OF(ctl_table, nothing_moves_the_cursor_or_turns_the_writing),
+             TEST_OF(ctl_table, spans_and_sizes_are_short))

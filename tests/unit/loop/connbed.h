@@ -317,14 +317,6 @@ static inline int connbed_end(void **state)
     return 0;
 }
 
-#define CONN_TESTS(...)                                                                            \
-    int main(int argc, char **argv)                                                                \
-    {                                                                                              \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
-                                                                                                   \
-        if (argc > 1)                                                                              \
-            cmocka_set_test_filter(argv[1]);                                                       \
-        return cmocka_run_group_tests(tests, connbed_begin, connbed_end);                          \
-    }
+#define CONN_TESTS(...) TESTS_WITHIN(connbed_begin, connbed_end, __VA_ARGS__)
 
 #endif

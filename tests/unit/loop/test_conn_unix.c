@@ -118,12 +118,5 @@ static int end(void **state)
     return rmdir(dir);
 }
 
-int main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {TEST_OF(conn_unix, bytes_go_both_ways),
-                                       TEST_OF(conn_unix, says_why_it_cannot)};
-
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, begin, end);
-}
+TESTS_WITHIN(begin, end, TEST_OF(conn_unix, bytes_go_both_ways),
+             TEST_OF(conn_unix, says_why_it_cannot))

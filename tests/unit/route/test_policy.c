@@ -146,6 +146,16 @@ static void random_name(char buf[32], bool pattern)
     }
 }
 
+/* `text`: room for both domains of each. */
+static void random_rules(char (*text)[32], struct want *wants, size_t count)
+{
+    for (size_t i = 0; i < count; i++, text += 2) {
+        random_name(text[0], true);
+        random_name(text[1], true);
+        wants[i] = (struct want){text[0], text[1]};
+    }
+}
+
 TEST(policy, agrees_with_reading_the_list)
 {
     enum { RULES = 60, ROUNDS = 50, PAIRS = 400 };
@@ -155,11 +165,7 @@ TEST(policy, agrees_with_reading_the_list)
     for (int round = 0; round < ROUNDS; round++) {
         struct policy *p;
 
-        for (int i = 0; i < RULES; i++) {
-            random_name(text[2 * i], true);
-            random_name(text[2 * i + 1], true);
-            wants[i] = (struct want){text[2 * i], text[2 * i + 1]};
-        }
+        random_rules(text, wants, RULES);
         p = policy_of(wants, RULES);
         for (int k = 0; k < PAIRS; k++) {
             char local[32], remote[32];
@@ -187,11 +193,7 @@ TEST(policy, hidden_means_no_pair_reaches_it)
     for (int round = 0; round < ROUNDS; round++) {
         struct policy *p;
 
-        for (int i = 0; i < RULES; i++) {
-            random_name(text[2 * i], true);
-            random_name(text[2 * i + 1], true);
-            wants[i] = (struct want){text[2 * i], text[2 * i + 1]};
-        }
+        random_rules(text, wants, RULES);
         p = policy_of(wants, RULES);
         for (unsigned i = 0; i < RULES; i++) {
             char local[40], remote[40];

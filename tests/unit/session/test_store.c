@@ -625,29 +625,15 @@ static int end(void **state)
     return 0;
 }
 
-int main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OF(store, joins_settles_and_counts),
-        TEST_OF(store, tokens_rise_and_release_asks_for_them),
-        TEST_OF(store, a_batch_answers_in_its_order),
-        TEST_OF(store, asserts_what_may_be_lost),
-        TEST_OF(store, a_later_incarnation_takes_over),
-        TEST_OF(store, refuses_what_is_not_of_this_time),
-        TEST_OF(store, who_says_bye_is_gone),
-        TEST_OF(store, calls_are_answered_in_their_order),
-        TEST_OF(store, notices_reach_oneself),
-        TEST_OF(store, without_a_callback),
-        TEST_OF(store, nobody_claims_before_all_know_him),
-        TEST_OF(store, a_witness_hands_a_pair_over),
-        TEST_OF(store, the_dead_are_buried_and_their_rows_free),
-        TEST_OF(store, a_name_has_one_holder),
-        TEST_OF(store, one_outage_rule_for_all),
-        TEST_OF(store, a_restored_list_comes_back_with_its_returner),
-        TEST_OF(store, speed),
-    };
-
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, begin, end);
-}
+TESTS_WITHIN(begin, end, TEST_OF(store, joins_settles_and_counts),
+             TEST_OF(store, tokens_rise_and_release_asks_for_them),
+             TEST_OF(store, a_batch_answers_in_its_order), TEST_OF(store, asserts_what_may_be_lost),
+             TEST_OF(store, a_later_incarnation_takes_over),
+             TEST_OF(store, refuses_what_is_not_of_this_time), TEST_OF(store, who_says_bye_is_gone),
+             TEST_OF(store, calls_are_answered_in_their_order),
+             TEST_OF(store, notices_reach_oneself), TEST_OF(store, without_a_callback),
+             TEST_OF(store, nobody_claims_before_all_know_him),
+             TEST_OF(store, a_witness_hands_a_pair_over),
+             TEST_OF(store, the_dead_are_buried_and_their_rows_free),
+             TEST_OF(store, a_name_has_one_holder), TEST_OF(store, one_outage_rule_for_all),
+             TEST_OF(store, a_restored_list_comes_back_with_its_returner), TEST_OF(store, speed))

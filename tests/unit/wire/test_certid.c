@@ -579,33 +579,19 @@ TEST(certid, reads_der_to_its_end)
     OPENSSL_free(der);
 }
 
-int main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {
-        TEST_OF(certid, dns_id),
-        TEST_OF(certid, srv_id),
-        TEST_OF(certid, xmppaddr),
-        TEST_OF(certid, addresses_only_as_ip_address),
-        TEST_OF(certid, common_name_is_never_looked_at),
-        TEST_OF(certid, nul_bytes_match_nothing),
-        TEST_OF(certid, two_san_extensions_name_nobody),
-        TEST_OF(certid, looks_at_1024_names_only),
-        TEST_OF(certid, a_host_s_certificate_is_not_its_customers),
-        TEST_OF(certid, hosts_only_by_dns_id),
-        TEST_OF(certid, other_names_of_constrained_authorities_do_not_count),
-        TEST_OF(certid, chains),
-        TEST_OF(certid, intermediates_must_be_authorities),
-        TEST_OF(certid, without_trust_no_chain_is_good),
-        TEST_OF(certid, whoever_is_in_the_trust_file_is_an_anchor),
-        TEST_OF(certid, ends_with_the_first_of_its_chain),
-        TEST_OF(certid, says_whom_it_shows),
-        TEST_OF(certid, issuers_cannot_forge_a_line),
-        TEST_OF(certid, same_means_the_same_bytes),
-        TEST_OF(certid, reads_pem_with_a_trust_file),
-        TEST_OF(certid, reads_der_to_its_end),
-    };
-
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, make_authorities, free_authorities);
-}
+TESTS_WITHIN(make_authorities, free_authorities, TEST_OF(certid, dns_id), TEST_OF(certid, srv_id),
+             TEST_OF(certid, xmppaddr), TEST_OF(certid, addresses_only_as_ip_address),
+             TEST_OF(certid, common_name_is_never_looked_at),
+             TEST_OF(certid, nul_bytes_match_nothing),
+             TEST_OF(certid, two_san_extensions_name_nobody),
+             TEST_OF(certid, looks_at_1024_names_only),
+             TEST_OF(certid, a_host_s_certificate_is_not_its_customers),
+             TEST_OF(certid, hosts_only_by_dns_id),
+             TEST_OF(certid, other_names_of_constrained_authorities_do_not_count),
+             TEST_OF(certid, chains), TEST_OF(certid, intermediates_must_be_authorities),
+             TEST_OF(certid, without_trust_no_chain_is_good),
+             TEST_OF(certid, whoever_is_in_the_trust_file_is_an_anchor),
+             TEST_OF(certid, ends_with_the_first_of_its_chain), TEST_OF(certid, says_whom_it_shows),
+             TEST_OF(certid, issuers_cannot_forge_a_line),
+             TEST_OF(certid, same_means_the_same_bytes),
+             TEST_OF(certid, reads_pem_with_a_trust_file), TEST_OF(certid, reads_der_to_its_end))

@@ -116,14 +116,6 @@ static inline int tlsbed_end(void **state)
     return 0;
 }
 
-#define TLS_TESTS(...)                                                                             \
-    int main(int argc, char **argv)                                                                \
-    {                                                                                              \
-        const struct CMUnitTest tests[] = {__VA_ARGS__};                                           \
-                                                                                                   \
-        if (argc > 1)                                                                              \
-            cmocka_set_test_filter(argv[1]);                                                       \
-        return cmocka_run_group_tests(tests, tlsbed_begin, tlsbed_end);                            \
-    }
+#define TLS_TESTS(...) TESTS_WITHIN(tlsbed_begin, tlsbed_end, __VA_ARGS__)
 
 #endif
