@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from rig.cluster import Many
+from rig.cluster import DOORS, MESH_PORT, REDIS_PORT, Many
+from rig.cuts import Wall
 from rig.numbered import Source, check, settle, silences, spread
 from rig.process import wait_for
 
@@ -223,3 +224,89 @@ def test_table_comes_back_empty(two):
     epoch = redis.call("HGET", "{fr}:meta", "epoch")
     outage(two, 8, redis.kill, redis.start)
     assert redis.call("HGET", "{fr}:meta", "epoch") != epoch
+
+
+# --- something is cut ---
+
+
+def all_heard(scene, *sources):
+    """Something of each pair arrives now."""
+    since = time.monotonic()
+    wait_for("all pairs move", lambda: all(heard_since(scene.got, s, since) == set(s.domains) for s in sources), 20)
+
+
+def test_cut_off_from_the_table(two):
+    """A node without Redis, while the other has it: it is buried, goes on as another incarnation, and
+    what comes in there goes out by the other. covers: CLUST-04"""
+    a, b = two.cluster.nodes
+    lone = opened(two, b, 6)
+    others = begun(two, a, lone.domains, 120)
+    since = time.monotonic()
+    with Wall(REDIS_PORT, DOORS.format(b.number)):
+        wait_for("it is off the list", lambda: two.cluster.members() == {a.name}, 15)
+        wait_for("and hears of it", lambda: b.said("node.incarnation"))
+        fresh = begun(two, b, two.domains(2), 20)
+        all_heard(two, lone, others)
+    spread("takeover", [gap for gap, _ in silences(two.got, others, since, time.monotonic()).values()])
+    wait_for("it is a member again", lambda: b.state() == "member", 15)
+    all_heard(two, lone, others)
+    for tally in settled(two, lone, others, fresh):
+        check(tally)
+        assert tally.bounced == 0, tally
+
+
+def test_cut_off_from_each_other(two):
+    """The mesh alone is cut: nobody is buried, stanzas for the other's pairs wait, none is sent twice."""
+    a, b = two.cluster.nodes
+    there = opened(two, b, 6)
+    here = begun(two, a, there.domains, 120)
+    with Wall(MESH_PORT):
+        wait_for("both notice", lambda: a.said("mesh.down") and b.said("mesh.down"), 15)
+        all_heard(two, there)
+    all_heard(two, here)
+    for tally in settled(two, there, here):
+        check(tally)
+        assert tally.twice == tally.bounced == 0, tally
+    assert two.cluster.members() == {a.name, b.name}
+
+
+def test_an_owner_dies_while_the_table_is_away(two):
+    """Nobody may write for its pairs, nor, without its promise, for their own, until the table is
+    back. Stanzas wait. covers: CLUST-04 CLUST-05"""
+    a, b = two.cluster.nodes
+    dying, own = opened(two, b, 6), opened(two, a, 6)
+    others = begun(two, a, dying.domains, 120)
+    two.cluster.redis.signal(signal.SIGSTOP)
+    wait_for("both live on promises", lambda: states(two) == {"degraded"}, 15)
+    killed = b.kill()
+    wait_for("the other has no right", lambda: a.state() == "parked")
+    since = time.monotonic()
+    two.cluster.redis.signal(signal.SIGCONT)
+    wait_for("it has one", lambda: a.state() == "member")
+    all_heard(two, own)
+    print(f"its own pairs move {time.monotonic() - since:.2f} s after the table is back")
+    all_heard(two, others)
+    print(f"all pairs move {time.monotonic() - since:.2f} s after that, {time.monotonic() - killed:.2f} s after the kill")
+    died, *stayed = settled(two, dying, own, others)
+    check(died, cut=True)
+    for tally in stayed:
+        check(tally)
+        assert tally.bounced == 0, tally
+
+
+def test_all_die(two):
+    """kill -9 of both, and a start under their old names: rows of the dead do not stop them. covers: CLUST-05"""
+    a, b = two.cluster.nodes
+    sources = [opened(two, a, 6), opened(two, b, 6)]
+    since = min(node.kill() for node in (a, b))
+    for node in (a, b):
+        node.launch()
+    for node in (a, b):
+        wait_for("it is a member", lambda n=node: n.state() == "member", 20)
+    after = [begun(two, node, source.domains, 200) for node, source in zip((a, b), sources)]
+    print(f"all pairs move {time.monotonic() - since:.2f} s after the kill")
+    for tally in settle(sources, two.got):
+        check(tally, cut=True)
+    for tally in settled(two, *after):
+        check(tally)
+        assert tally.twice == tally.bounced == 0, tally

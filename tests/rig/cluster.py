@@ -17,6 +17,7 @@ from .site import Site
 
 MESH_PORT, REDIS_PORT, SENTINEL_PORT = 5290, 6379, 26379
 PEER, REDIS, BALANCER = "127.0.4.11", "127.0.4.50", "127.0.4.80"
+DOORS = "127.0.4.5{}"  # of Redis: each node comes by one of its own, so that it can be cut off alone
 OURS = "many.ours.example"  # one component serves all domains below it
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD, ADMIN = "table-s3cret", "admin"
@@ -29,7 +30,7 @@ class Node(Router):
     """One of the routers. `table`: keys of store.redis."""
 
     def __init__(self, cluster, number, settings, program=None):
-        self.cluster = cluster
+        self.cluster, self.number = cluster, number
         self.lines = 0
         self.secret, self.previous = SECRETS[0], None  # of dialback
         self.name = f"node{number}"
@@ -39,7 +40,8 @@ class Node(Router):
                          site.ca.path, program=program, settings=settings)
 
     def settings(self):
-        table = {"username": "fedrouter", "password_file": self.file("redis.password", PASSWORD), **self.cluster.table}
+        table = {"url": [f"redis://{DOORS.format(self.number)}:{REDIS_PORT}"], "username": "fedrouter",
+                 "password_file": self.file("redis.password", PASSWORD), **self.cluster.table}
         secrets = {"secret_file": self.file(f"dialback.{self.secret[:8]}", self.secret)}
         if self.previous:
             secrets["previous_secret_file"] = self.file(f"dialback.{self.previous[:8]}", self.previous)
@@ -110,7 +112,7 @@ class Cluster:
         self.site = site
         self.mesh_ca = CA(site.folder, "mesh")
         self.certificate = site.certificate([OURS, f"*.{OURS}"], certificate)
-        self.table = table or {"url": [f"redis://{REDIS}:{REDIS_PORT}"]}
+        self.table = table or {}
         base = {
             "node": {"drain_timeout": "5s", "workers": 2},
             "timeouts": {"close": "1s"},
@@ -141,7 +143,8 @@ class Cluster:
 
     def start(self, redis=True):
         if redis:
-            self.redis = self.new_redis().start()
+            doors = " ".join(DOORS.format(node.number) for node in self.nodes)
+            self.redis = self.new_redis("redis", REDIS_PORT, f"bind {REDIS} {doors}").start()
         for node in self.nodes:
             node.launch()
         for node in self.nodes:

@@ -32,16 +32,11 @@ def reset(local, remote):
     run("ss", "-K", "src", local, "dst", remote, check=False)  # it may have ended by itself
 
 
-class Filter:
-    """Drops packets of one connection, all or a share; removed at the end."""
+class Rules:
+    """What is dropped until the end."""
 
-    def __init__(self, local, remote, percent=100):
-        here, there = (re.fullmatch(r"\[?([^\]]*)\]?:(\d+)", a).groups() for a in (local, remote))
-        share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
-        ways = ((here, there), (there, here))
-        self.rules = [
-            f"ip saddr {a[0]} tcp sport {a[1]} ip daddr {b[0]} tcp dport {b[1]} {share}drop" for a, b in ways
-        ]
+    def __init__(self, rules):
+        self.rules = [f"{rule} drop" for rule in rules]
 
     def __enter__(self):
         run("nft", "add", "table", "ip", TABLE)
@@ -52,6 +47,25 @@ class Filter:
 
     def __exit__(self, *fault):
         run("nft", "delete", "table", "ip", TABLE, check=False)
+
+
+class Filter(Rules):
+    """Packets of one connection, all or a share."""
+
+    def __init__(self, local, remote, percent=100):
+        here, there = (re.fullmatch(r"\[?([^\]]*)\]?:(\d+)", a).groups() for a in (local, remote))
+        share = "" if percent == 100 else f"numgen random mod 100 < {percent} "
+        ways = ((here, there), (there, here))
+        super().__init__(
+            f"ip saddr {a[0]} tcp sport {a[1]} ip daddr {b[0]} tcp dport {b[1]} {share}" for a, b in ways)
+
+
+class Wall(Rules):
+    """Whatever goes to this port, at the address or (without one) at any, and comes back."""
+
+    def __init__(self, port, address=None):
+        to, back = (f"ip {way} {address} " if address else "" for way in ("daddr", "saddr"))
+        super().__init__([f"{to}tcp dport {port}", f"{back}tcp sport {port}"])
 
 
 def cut(process, chance):
