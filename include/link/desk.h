@@ -29,8 +29,8 @@ struct ask *seat_resolve(struct seat *s, struct slice domain, const struct polic
 struct ask *seat_resolve_for_stranger(struct seat *s, struct slice domain,
                                       const struct policy_rule *rule, seat_resolved_fn *done,
                                       void *arg);
-struct ask *seat_join(struct seat *s, struct slice pattern, enum connections rule, uint64_t id,
-                      seat_joined_fn *done, void *arg);
+struct ask *seat_join(struct seat *s, struct slice pattern, uint64_t id, seat_joined_fn *done,
+                      void *arg);
 void seat_leave(struct seat *s, uint64_t id);
 /* An inbound stream of that domain was authenticated: back-offs towards it end, on all workers. */
 void seat_peer_alive(struct seat *s, struct slice remote);
@@ -51,6 +51,7 @@ struct desk *desk_open(struct loop *steward, const struct resolver_options *o,
 /* After all seats. Questions that are still open end unanswered. */
 void desk_close(struct desk *d);
 struct resolver *desk_resolver(struct desk *d);
+struct instances *desk_instances(struct desk *d);
 
 /* On the worker's loop. */
 struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index);

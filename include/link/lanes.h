@@ -52,7 +52,10 @@ void lanes_bounce(struct lanes *l, bool all, enum bounce why);
 /* The view changed for that pair. */
 void lanes_decided(struct lanes *l, struct slice pair_key);
 /* That incarnation left the list. Who can be reached says by itself what it gives back, be it as
- * the next incarnation; from who cannot, now or later, everything comes back, to be routed anew. */
+ * the next incarnation; from who cannot, now or later, all that is of pairs comes back, to be
+ * routed anew. */
 void lanes_node_gone(struct lanes *l, struct slice node, uint64_t incarnation);
+/* What the node has for its components comes back, to be routed anew. */
+void lanes_instances_gone(struct lanes *l, struct slice node);
 
 #endif

@@ -21,6 +21,7 @@
 #include "wire/frame.h"
 
 struct members;
+struct tell;
 
 /* Posted, or in an event. */
 struct members_events {
@@ -42,6 +43,7 @@ struct members_options {
     struct store *(*open_store)(void *arg, const struct store_events *events, void *events_arg);
     const struct members_events *events;
     void *arg;
+    struct tell *tell;        /* hears who comes and goes, and what is no matter of ours */
     struct frame_hello hello; /* digests and versions; copied */
 };
 
@@ -55,6 +57,10 @@ void members_close(struct members *m);
 
 struct hop *members_hop(struct members *m);
 bool members_clustered(const struct members *m);
+/* To a node that there is a connection to. */
+void members_send(struct members *m, struct slice node, const struct frame *f);
+/* It is cut off: what it has for its components comes back, to be routed anew. */
+void members_cut_off(struct members *m, struct slice node);
 /* The worker that has the connection to that node. */
 unsigned members_carrier(const struct members *m, struct slice node);
 bool members_is_self(const struct members *m, struct slice node);

@@ -73,6 +73,7 @@ struct members {
     struct until *promised;
     struct list untils;   /* all there ever were */
     uint64_t call_serial; /* calls of older ones are answered into the void */
+    struct list calls;
     struct list fellows;
     struct asked asked[LEASE_ASK_MAX];
     uint64_t hand_over_ms; /* draining: for acknowledgements */
@@ -98,6 +99,7 @@ void members_order_all(struct members *m, struct order *o);
 /* members_table.c */
 extern const struct owners_ops members_owners_ops;
 void members_renew(struct members *m);
+void members_table_fini(struct members *m);
 void members_bury_silent(struct members *m);
 struct store_as members_as(const struct members *m);
 void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1]);
@@ -105,7 +107,6 @@ void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1]);
 /* members_mesh.c */
 void members_meet(struct members *m); /* connections to all on the list, and no others */
 void members_ping(struct members *m);
-void members_send(struct members *m, struct slice node, const struct frame *f);
 void members_say_hello(struct members *m);
 void members_hear_mesh(struct members *m, const struct word *w);
 struct fellow *members_fellow(const struct members *m, struct slice node);

@@ -40,6 +40,7 @@ enum order_kind {
     ORDER_WANT_NODE,   /* node, addr: there should be a connection to it */
     ORDER_FORGET_NODE, /* node */
     ORDER_NODE_GONE,   /* node, incarnation: it owns nothing any more */
+    ORDER_NODE_CUT,    /* node: what it has for its components comes back */
     ORDER_SEND,        /* node, frame */
     ORDER_HAND_OVER,   /* token: ms to wait for acknowledgements */
 };

@@ -149,7 +149,7 @@ const char *site_port_word(enum site_port port);
 void site_accept(struct site *s, int fd, const struct addr *peer, enum site_port port);
 
 /* The store's news. */
-void site_joined(struct site *s, struct slice pattern, uint64_t id, unsigned worker);
+void site_joined(struct site *s, struct slice pattern, const struct table_place *place);
 void site_left(struct site *s, uint64_t id);
 void site_replaced(struct site *s, uint64_t id);
 void site_peer_alive(struct site *s, struct slice remote);

@@ -14,7 +14,8 @@
 #include "route/lane.h"
 #include "route/table.h"
 
-/* A pair's or an instance's name among the workers: "local remote", or 9 bytes of an id. */
+/* A port's name among workers and nodes: "local remote", or '#' and the number of an instance (8
+ * bytes, network order). */
 #define PORT_KEY_BYTES_MAX (2 * 1024)
 
 enum router_link { ROUTER_COMPONENT, ROUTER_S2S };
@@ -32,6 +33,8 @@ struct router_ops {
     /* The lane of a pair that is another node's, or nobody's yet; NULL: it is ours. The op itself
      * may be NULL: one node. */
     struct lane_tx *(*away)(void *arg, struct slice port_key);
+    /* The lane to an instance on another node. NULL: one node. */
+    struct lane_tx *(*to_node)(void *arg, struct slice node, struct slice port_key);
 };
 
 struct router {
@@ -78,7 +81,7 @@ void router_settle(struct router *r, struct stanza *s, enum fate fate, enum boun
                    struct slice detail);
 
 /* --- instances, told by the store --- */
-void router_join(struct router *r, struct slice pattern, uint64_t id, unsigned worker);
+void router_join(struct router *r, struct slice pattern, const struct table_place *place);
 void router_leave(struct router *r, uint64_t id);
 
 /* Which worker a pair, or another node, lives on. */
@@ -87,6 +90,8 @@ size_t router_pair_key(struct slice local, struct slice remote, char *buf);
 /* Takes apart what router_pair_key made; the parts are of the key. */
 void router_pair_split(struct slice key, struct slice *ret_local, struct slice *ret_remote);
 size_t router_instance_key(uint64_t id, char *buf);
+/* False: it is none. */
+bool router_instance_id(struct slice key, uint64_t *ret_id);
 
 /* Ages: queues, lanes, held stanzas. `hangs`: an open queue whose oldest written stanza is over
  * age: its link is to be given up. Every 200 ms or so. True while there is anything to age. */

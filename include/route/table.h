@@ -1,8 +1,8 @@
 /* route/table.h - which local service has a domain, and which of its instances a stanza goes to.
  *
  * Pure; one a worker. Entries come from the configuration (exact names and "*." wildcards,
- * label-wise, longest match wins); instances come and go as components connect, on this worker
- * or another.
+ * label-wise, longest match wins); instances come and go as components connect, on this worker,
+ * another, or another node.
  *
  * While the choice for a key changes (an instance joined or left), stanzas whose choice differs
  * before and after are held until all that this worker gave to the old instances is settled: a
@@ -26,11 +26,23 @@ struct table_rule {
 
 struct table_entry;
 
+/* Where an instance is. */
+struct table_place {
+    uint64_t id;     /* unique in this process */
+    uint64_t mark;   /* by which keys choose: the same on all nodes */
+    unsigned worker; /* that its connection lives on; of another node's: no matter */
+    struct slice node; /* empty: this one */
+    uint64_t far_id;   /* what `node` calls it */
+};
+
 struct table_instance {
     struct list node;
     struct table_entry *entry;
-    uint64_t id;        /* unique in the process */
-    unsigned worker;    /* that its connection lives on */
+    uint64_t id;
+    uint64_t mark;
+    unsigned worker;
+    char *at; /* another node, or NULL */
+    uint64_t far_id;
     bool joining;       /* not yet chosen for keys that others had */
     bool leaving;       /* gone; waits for `given` to be settled */
     uint64_t given;     /* stanzas this worker gave it */
@@ -79,8 +91,8 @@ void table_configure(struct table *t, const struct table_rule *rules, size_t cou
 /* NULL: not ours. `domain` in normal form. */
 struct table_entry *table_find(const struct table *t, struct slice domain);
 
-/* Ids are unique; the same entry may get several. NULL entry pattern unknown: no-op. */
-void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned worker);
+/* The same entry may get several. Pattern unknown: no-op. */
+void table_join(struct table *t, struct slice pattern, const struct table_place *place);
 void table_leave(struct table *t, uint64_t id, uint64_t now_ms);
 struct table_instance *table_instance(const struct table *t, uint64_t id);
 

@@ -50,6 +50,7 @@ enum frame_type {
     FRAME_FORGET,
     FRAME_ASK,
     FRAME_ANSWER,
+    FRAME_HEARD, /* of FRAME_COMPONENTS: all up to that number is known here */
     FRAME_TYPES
 };
 
@@ -190,6 +191,10 @@ struct frame_components {
     size_t row_count;
 };
 
+struct frame_heard {
+    uint64_t number;
+};
+
 struct frame_address {
     struct slice ip; /* 4 or 16 bytes */
     uint32_t count;
@@ -246,6 +251,7 @@ struct frame {
         struct frame_gone gone;
         struct frame_ask ask;
         struct frame_answer answer;
+        struct frame_heard heard;
     };
 };
 

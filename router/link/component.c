@@ -159,13 +159,10 @@ static struct slice instance_key(const struct component *c)
 
 static void join(struct component *c)
 {
-    const struct component_rule *rule = find_rule(c->site->settings, pattern_of(c));
-
     c->instance_id = atomic_fetch_add(c->site->next_id, 1);
     map_add(&c->site->instances, instance_key(c), c);
     enter(c, COMPONENT_JOINING);
-    c->ask = seat_join(c->site->seat, pattern_of(c), rule->table.connections, c->instance_id,
-                       on_joined, c);
+    c->ask = seat_join(c->site->seat, pattern_of(c), c->instance_id, on_joined, c);
 }
 
 static void on_element(void *arg, const struct element *e)

@@ -43,7 +43,6 @@ struct ask {
     size_t target_next;
     struct resolution *found; /* of configured targets, gathered */
     struct resolution *answer;
-    enum connections rule;
     enum instances_join outcome;
     uint64_t number; /* token or instance id */
     struct addr addr;
@@ -210,8 +209,7 @@ static void deliver_ask(struct hop_msg *m, void *arg)
         do_resolve(d, a);
         return;
     case ASK_JOIN:
-        instances_join(d->instances, slice_from(a->name), a->rule, a->number, a->seat->index,
-                       on_joined, a);
+        instances_join(d->instances, slice_from(a->name), a->number, a->seat->index, on_joined, a);
         return;
     case ASK_LEAVE:
         instances_leave(d->instances, a->number);
@@ -276,12 +274,11 @@ struct ask *seat_resolve_for_stranger(struct seat *s, struct slice domain,
     return ask_post(a);
 }
 
-struct ask *seat_join(struct seat *s, struct slice pattern, enum connections rule, uint64_t id,
-                      seat_joined_fn *done, void *arg)
+struct ask *seat_join(struct seat *s, struct slice pattern, uint64_t id, seat_joined_fn *done,
+                      void *arg)
 {
     struct ask *a = ask_new(s, ASK_JOIN, pattern);
 
-    a->rule = rule;
     a->number = id;
     a->joined = done;
     a->arg = arg;
@@ -346,6 +343,11 @@ void desk_close(struct desk *d)
 struct resolver *desk_resolver(struct desk *d)
 {
     return d->resolver;
+}
+
+struct instances *desk_instances(struct desk *d)
+{
+    return d->instances;
 }
 
 struct seat *seat_open(struct desk *d, struct loop *worker, unsigned index)

@@ -363,16 +363,18 @@ static void tie_if_wanted(struct lane_out *out, uint64_t arg)
         tie_if_can(out);
 }
 
-static void renew_each(struct lane_out *out, uint64_t arg)
+static void renew_pair(struct lane_out *out, uint64_t arg)
 {
-    renew(out);
+    if (key_is_pair(out->key))
+        renew(out);
 }
 
-/* Whom we cannot reach, and who left the list, owns nothing. */
+/* Whom we cannot reach, and who left the list, owns nothing. Its components are link/tell's matter.
+ */
 static void renew_if_gone(struct far *far)
 {
     if (!far->serial && far->incarnation <= far->gone)
-        each_out(far, renew_each, 0);
+        each_out(far, renew_pair, 0);
 }
 
 static void far_lost(struct far *far)
@@ -435,6 +437,20 @@ void lanes_node_gone(struct lanes *l, struct slice node, uint64_t incarnation)
     if (incarnation > far->gone)
         far->gone = incarnation;
     renew_if_gone(far);
+}
+
+static void renew_instance(struct lane_out *out, uint64_t arg)
+{
+    if (!key_is_pair(out->key))
+        renew(out);
+}
+
+void lanes_instances_gone(struct lanes *l, struct slice node)
+{
+    struct far *far = map_find(&l->fars, node);
+
+    if (far)
+        each_out(far, renew_instance, 0);
 }
 
 /* What is under way to a node stays under way: it comes back if that node refuses it. */

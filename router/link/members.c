@@ -406,6 +406,7 @@ struct members *members_open(const struct members_options *o)
     m->state_since_ms = loop_boot_ms(o->loop);
     m->fence = COUNTER_CELLS;
     list_init(&m->untils);
+    list_init(&m->calls);
     list_init(&m->fellows);
     list_init(&m->offers);
     list_init(&m->takes);
@@ -446,6 +447,7 @@ void members_close(struct members *m)
 {
     members_shut(m);
     hop_close(m->hop);
+    members_table_fini(m);
     members_handover_fini(m);
     members_mesh_fini(m);
     owners_fini(&m->owners);

@@ -1,6 +1,8 @@
 /* The other nodes: to whom there is a connection, what is said on it, and what is heard. */
 #include "link/members_inner.h"
 
+#include "link/tell.h"
+
 unsigned members_carrier(const struct members *m, struct slice node)
 {
     return m->o.worker_count == 1 ? 0
@@ -9,8 +11,11 @@ unsigned members_carrier(const struct members *m, struct slice node)
 
 void members_send(struct members *m, struct slice node, const struct frame *f)
 {
-    struct order *o = order_new(ORDER_SEND, slice_none(), node);
+    struct order *o;
 
+    if (!m->views)
+        return;
+    o = order_new(ORDER_SEND, slice_none(), node);
     o->frame = frame_pack(f);
     members_order(m, members_carrier(m, node), o);
 }
@@ -62,7 +67,14 @@ static void fellow_free(struct fellow *f)
     mem_free(f);
 }
 
-/* What it has of ours comes back: it owns nothing any more. */
+void members_cut_off(struct members *m, struct slice node)
+{
+    if (m->views)
+        members_order_all(m, order_new(ORDER_NODE_CUT, slice_none(), node));
+}
+
+/* Its pairs are nobody's now. If there is no connection either, its components cannot be reached;
+ * else it goes on as another incarnation, and they with it. */
 static void say_gone(struct members *m, struct fellow *f)
 {
     struct order *o = order_new(ORDER_NODE_GONE, slice_none(), slice_from(f->name));
@@ -71,6 +83,8 @@ static void say_gone(struct members *m, struct fellow *f)
         LOG_INT("incarnation", f->listed));
     o->incarnation = f->listed;
     members_order_all(m, o);
+    if (!f->up)
+        tell_parted(m->o.tell, slice_from(f->name), true);
 }
 
 static void want_connection(struct members *m, struct fellow *f, const char *address)
@@ -125,6 +139,7 @@ static void part(struct members *m, struct fellow *f)
     f->listed = 0;
     if (f->up)
         return;
+    tell_parted(m->o.tell, slice_from(f->name), true);
     members_order(m, members_carrier(m, slice_from(f->name)),
                   order_new(ORDER_FORGET_NODE, slice_none(), slice_from(f->name)));
     fellow_free(f);
@@ -319,6 +334,7 @@ static void hear_frame(struct members *m, struct fellow *f, const struct frame *
         members_hear_handoff(m, slice_from(f->name), &in->handoff);
         return;
     default:
+        tell_heard(m->o.tell, slice_from(f->name), in);
         return;
     }
 }
@@ -331,6 +347,13 @@ static void hear_up(struct members *m, struct fellow *f, const struct frame_hell
     lease_heard(&m->lease, id_of(f), members_now(m));
     members_compare(m, f, h);
     tell_if_buried(m, f);
+    tell_met(m->o.tell, slice_from(f->name), h->process);
+}
+
+static void hear_down(struct members *m, struct fellow *f)
+{
+    members_lost(m, f);
+    tell_parted(m->o.tell, slice_from(f->name), false);
 }
 
 void members_hear_mesh(struct members *m, const struct word *w)
@@ -345,7 +368,7 @@ void members_hear_mesh(struct members *m, const struct word *w)
     if (w->kind == WORD_UP)
         hear_up(m, f, &in.hello);
     else if (w->kind == WORD_DOWN)
-        members_lost(m, f);
+        hear_down(m, f);
     else
         hear_frame(m, f, &in);
     arena_fini(&arena);

@@ -27,12 +27,42 @@ static void see_token(struct members *m, uint64_t token)
         m->token = token;
 }
 
-/* --- renewals --- */
+/* --- questions under way --- */
 
-struct renewal {
+/* The table's answer finds it; where none comes any more, the members free it. */
+struct call {
+    struct list node;
     struct members *m;
-    uint64_t number;
+    uint64_t serial; /* of pairs: m->call_serial when it was asked */
+    uint64_t number; /* of a renewal */
+    char *name;      /* whom a burial is about: */
+    uint64_t incarnation;
 };
+
+static struct call *call_new(struct members *m)
+{
+    struct call *c = MEM_NEW(struct call);
+
+    c->m = m;
+    c->serial = m->call_serial;
+    list_push(&m->calls, &c->node);
+    return c;
+}
+
+static void call_free(struct call *c)
+{
+    list_remove(&c->node);
+    mem_free(c->name);
+    mem_free(c);
+}
+
+void members_table_fini(struct members *m)
+{
+    LIST_WALK(node, &m->calls)
+    call_free(LIST_ENTRY(node, struct call, node));
+}
+
+/* --- renewals --- */
 
 /* The first that a process meets is not anew. */
 static void see_epoch(struct members *m, uint64_t epoch)
@@ -109,16 +139,16 @@ static void take_outcome(struct members *m, uint64_t number, const struct store_
 
 static void on_renewed(void *arg, const struct store_renewal *r)
 {
-    struct renewal *w = arg;
-    struct members *m = w->m;
+    struct call *c = arg;
+    struct members *m = c->m;
 
     if (r) {
         m->answered_ms = members_now(m);
         members_before(m);
-        take_outcome(m, w->number, r);
+        take_outcome(m, c->number, r);
         members_after(m);
     }
-    mem_free(w);
+    call_free(c);
 }
 
 struct brought {
@@ -152,7 +182,7 @@ void members_renew(struct members *m)
     struct brought b = {.count = 0};
     struct lease_renewal l;
     struct store_renew r;
-    struct renewal *w;
+    struct call *c;
 
     if (!members_store_state(m)->open || m->lease.leaving)
         return;
@@ -169,35 +199,27 @@ void members_renew(struct members *m)
         .held = b.names,
         .held_count = b.count,
     };
-    w = MEM_NEW(struct renewal);
-    w->m = m;
-    w->number = l.number;
-    store_renew(m->store, &r, on_renewed, w);
+    c = call_new(m);
+    c->number = l.number;
+    store_renew(m->store, &r, on_renewed, c);
 }
 
 /* --- burials --- */
 
-struct burial {
-    struct members *m;
-    char *name;
-    uint64_t incarnation;
-};
-
 static void on_buried(void *arg, const struct store_answer *a)
 {
-    struct burial *b = arg;
-    struct members *m = b->m;
-    struct lease_id id = {slice_from(b->name), b->incarnation};
+    struct call *c = arg;
+    struct members *m = c->m;
+    struct lease_id id = {slice_from(c->name), c->incarnation};
     bool done = a && a->word == STORE_OK;
 
-    LOG(members_log(m), LOG_WARN, "member.buried", LOG_TEXT("member", b->name),
-        LOG_INT("incarnation", b->incarnation), LOG_TEXT("done", done ? "yes" : "no"));
+    LOG(members_log(m), LOG_WARN, "member.buried", LOG_TEXT("member", c->name),
+        LOG_INT("incarnation", c->incarnation), LOG_TEXT("done", done ? "yes" : "no"));
     if (done)
         counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
     lease_burial_answered(&m->lease, id, done, members_now(m));
     members_after(m);
-    mem_free(b->name);
-    mem_free(b);
+    call_free(c);
 }
 
 void members_bury_silent(struct members *m)
@@ -205,37 +227,23 @@ void members_bury_silent(struct members *m)
     struct lease_burial l;
 
     while (lease_next_burial(&m->lease, members_now(m), &l)) {
-        struct burial *b = MEM_NEW(struct burial);
+        struct call *c = call_new(m);
 
-        b->m = m;
-        b->name = mem_strndup(l.id.name);
-        b->incarnation = l.id.incarnation;
-        store_bury(m->store, members_as(m), slice_from(b->name), b->incarnation, l.count, on_buried,
-                   b);
+        c->name = mem_strndup(l.id.name);
+        c->incarnation = l.id.incarnation;
+        store_bury(m->store, members_as(m), slice_from(c->name), c->incarnation, l.count, on_buried,
+                   c);
     }
 }
 
 /* --- pairs --- */
 
-struct call {
-    struct members *m;
-    uint64_t serial;
-};
-
-static struct call *call_new(struct members *m)
-{
-    struct call *c = MEM_NEW(struct call);
-
-    c->m = m;
-    c->serial = m->call_serial;
-    return c;
-}
-
+/* NULL: the table's connection was lost meanwhile. */
 static struct members *call_end(struct call *c)
 {
     struct members *m = c->serial == c->m->call_serial ? c->m : NULL;
 
-    mem_free(c);
+    call_free(c);
     return m;
 }
 

@@ -292,11 +292,8 @@ static unsigned port_worker(const struct mesh_peer *p, struct slice key)
 
     if (key_is_pair(key))
         return router_key_worker(r, key);
-    if (key.len != 1 + sizeof(id))
-        return r->worker;
-    memcpy(&id, key.ptr + 1, sizeof(id));
-    i = table_instance(&r->table, id);
-    return i ? i->worker : r->worker;
+    i = router_instance_id(key, &id) ? table_instance(&r->table, id) : NULL;
+    return i && !i->at ? i->worker : r->worker;
 }
 
 static bool sound_key(struct slice key)

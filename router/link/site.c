@@ -251,9 +251,9 @@ void site_wake(struct site *s)
 
 /* --- the store's news --- */
 
-void site_joined(struct site *s, struct slice pattern, uint64_t id, unsigned worker)
+void site_joined(struct site *s, struct slice pattern, const struct table_place *place)
 {
-    router_join(&s->router, pattern, id, worker);
+    router_join(&s->router, pattern, place);
     site_wake(s);
 }
 
@@ -412,7 +412,13 @@ static struct lane_tx *op_away(void *arg, struct slice port_key)
     return lanes_away(((struct site *)arg)->lanes, port_key);
 }
 
-static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now, op_away};
+static struct lane_tx *op_to_node(void *arg, struct slice node, struct slice port_key)
+{
+    return lanes_to_node(((struct site *)arg)->lanes, node, port_key);
+}
+
+static const struct router_ops router_ops = {op_pair, op_instance, op_lane,
+                                             op_now,  op_away,     op_to_node};
 
 /* --- lanes --- */
 
@@ -422,10 +428,7 @@ static struct outq *port_of(void *arg, struct slice key)
 
     if (key.ptr[0] != '#')
         return pair_queue(arg, key);
-    if (key.len != 1 + sizeof(id))
-        return NULL;
-    memcpy(&id, key.ptr + 1, sizeof(id));
-    return component_queue(arg, id);
+    return router_instance_id(key, &id) ? component_queue(arg, id) : NULL;
 }
 
 static void wake(void *arg)

@@ -295,6 +295,9 @@ void view_hear_order(struct hop_msg *m, void *arg)
     case ORDER_NODE_GONE:
         hear_node_gone(v, o);
         break;
+    case ORDER_NODE_CUT:
+        lanes_instances_gone(v->site->lanes, slice_from(o->node));
+        break;
     case ORDER_HAND_OVER:
         pairs_hand_over(v->site, o->token);
         break;

@@ -1,6 +1,6 @@
 #include "node/conf_reader.h"
 
-/* listen.mesh and mesh belong together. */
+/* listen.mesh, mesh and a shared table belong together. */
 
 static const struct {
     const char *key;
@@ -27,27 +27,39 @@ static bool is_wanted(const struct conf_reader *r)
     return c->listen.mesh.count || c->mesh.advertise.count || *c->mesh.name;
 }
 
-/* The one place that keeps this version from having a mesh. */
-static void refuse(struct conf_reader *r)
+static bool is_cluster(const struct conf_reader *r)
 {
-    static const char *const keys[] = {"listen.mesh",   "mesh.ca_file",   "mesh.cert_file",
-                                       "mesh.key_file", "mesh.advertise", "mesh.name"};
+    return r->conf->store_kind == CONF_STORE_REDIS;
+}
 
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        unsigned line = conf_line_of(r, keys[i]);
+/* Where the line of a key that is left out would be missed. */
+static unsigned line_of(const struct conf_reader *r, const char *key)
+{
+    unsigned line = conf_line_of(r, key);
 
-        if (!line)
-            continue;
-        conf_remark(r->report, CONF_ERROR, line, "%s: not in this version; leave it out", keys[i]);
-        return;
-    }
+    return line ? line : conf_line_of(r, is_cluster(r) ? "store.kind" : "listen.mesh");
+}
+
+/* Every node has to check the keys that every other made. */
+static void check_secret(struct conf_reader *r)
+{
+    if (!r->conf->dialback.secret.text.len && conf_good(r, "dialback.secret_file"))
+        conf_remark(r->report, CONF_ERROR, line_of(r, "dialback.secret_file"),
+                    "dialback.secret_file: the nodes of a cluster must share one; make it once "
+                    "(openssl rand -hex 32) and copy it to all");
+}
+
+static void warn_alone(struct conf_reader *r)
+{
+    conf_remark(r->report, CONF_WARNING, line_of(r, "mesh.ca_file"),
+                "listen.mesh, mesh: not used: with store.kind memory there is one node");
 }
 
 static void check_files(struct conf_reader *r)
 {
     for (size_t i = 0; i < COUNT(files); i++)
         if (!*file_at(r, i) && conf_good(r, files[i].key))
-            conf_remark(r->report, CONF_ERROR, conf_line_of(r, "listen.mesh"),
+            conf_remark(r->report, CONF_ERROR, line_of(r, files[i].key),
                         "%s: a mesh needs %s; name its PEM file", files[i].key, files[i].what);
 }
 
@@ -64,7 +76,7 @@ static void check_advertise(struct conf_reader *r)
 {
     struct conf_mesh *m = &r->conf->mesh;
     const struct conf_addrs *at = &r->conf->listen.mesh;
-    unsigned line = conf_line_of(r, "mesh.advertise");
+    unsigned line = line_of(r, "mesh.advertise");
     char text[ADDR_TEXT_MAX];
 
     if (!conf_good(r, "mesh.advertise") || !conf_good(r, "listen.mesh"))
@@ -78,7 +90,7 @@ static void check_advertise(struct conf_reader *r)
     if (!m->advertise.count)
         m->advertise = (struct conf_addrs){at->list, 1};
     if (!is_somewhere(&m->advertise.list[0]))
-        conf_remark(r->report, CONF_ERROR, line ? line : conf_line_of(r, "listen.mesh"),
+        conf_remark(r->report, CONF_ERROR, line,
                     "mesh.advertise: %s is nowhere that other nodes could dial; say the address "
                     "and port at which they reach listen.mesh",
                     addr_format(&m->advertise.list[0], text));
@@ -115,9 +127,12 @@ static void try_files(struct conf_reader *r)
 
 void conf_check_mesh(struct conf_reader *r)
 {
-    if (!is_wanted(r))
+    if (!is_wanted(r) && !is_cluster(r))
         return;
-    refuse(r);
+    if (!is_cluster(r))
+        warn_alone(r);
+    else
+        check_secret(r);
     check_files(r);
     check_advertise(r);
     try_files(r);

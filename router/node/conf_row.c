@@ -15,7 +15,7 @@ static const struct conf_word dnssec_modes[] = {
     {"trust-ad", DNSSEC_MODE_TRUST_AD, false}, {"off", DNSSEC_MODE_OFF, false}, {NULL, 0, false}};
 static const struct conf_word store_kinds[] = {
     {"memory", CONF_STORE_MEMORY, false},
-    {"redis", CONF_STORE_REDIS, true}, /* refused, here alone, until nodes can use it */
+    {"redis", CONF_STORE_REDIS, false},
     {NULL, 0, false}};
 static const struct conf_word outage_words[] = {
     {"degrade", CONF_OUTAGE_DEGRADE, false}, {"stop", CONF_OUTAGE_STOP, false}, {NULL, 0, false}};

@@ -94,6 +94,20 @@ static void count_queues(struct site *s, struct metrics_part *p)
     p->undone_count += lane_tx_count(LIST_ENTRY(lane, struct lane_tx, active));
 }
 
+/* On this node. */
+static int64_t count_here(const struct table_entry *e)
+{
+    int64_t n = 0;
+
+    LIST_WALK(node, &e->instances)
+    {
+        const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
+
+        n += !i->leaving && !i->at;
+    }
+    return n;
+}
+
 static void count_components(struct site *s, struct metrics_part *p)
 {
     const struct table *t = &s->router.table;
@@ -101,7 +115,7 @@ static void count_components(struct site *s, struct metrics_part *p)
     for (size_t i = 0; i < t->count; i++)
         if (t->entries[i]->configured)
             metrics_domains_add(&p->components, slice_from(t->entries[i]->pattern),
-                                (int64_t)t->entries[i]->instance_count);
+                                count_here(t->entries[i]));
 }
 
 void *metrics_part(struct site *s, const void *arg)

@@ -15,6 +15,8 @@
 
 #include "node/cluster.h"
 
+#include "link/tell.h"
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,6 +38,7 @@ struct node {
     struct settings *settings;
     struct desk *desk;
     struct members *members;
+    struct tell *tell;
     struct tls_context *redis_tls; /* or NULL */
     uint64_t route_seed[2];
     struct workers *workers;
@@ -170,7 +173,10 @@ static void open_members(struct node *n)
 
     show_digests(n, &d, &o.hello);
     random_fill(loop_random(n->o.loop), &o.hello.process, sizeof(o.hello.process));
+    n->tell = tell_open(n->o.loop, desk_instances(n->desk), o.hello.process);
+    o.tell = n->tell;
     n->members = members_open(&o);
+    tell_connect(n->tell, n->members);
 }
 
 static void connect_members(struct node *n)
@@ -596,6 +602,7 @@ void node_free(struct node *n)
     timer_stop(&n->end_timer);
     workers_free(n->workers);
     members_close(n->members);
+    tell_close(n->tell);
     tls_context_unref(n->redis_tls);
     door_free(n->door);
     desk_close(n->desk);

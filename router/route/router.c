@@ -124,8 +124,19 @@ void router_pair_split(struct slice key, struct slice *ret_local, struct slice *
 size_t router_instance_key(uint64_t id, char *buf)
 {
     buf[0] = '#';
-    memcpy(buf + 1, &id, sizeof(id));
+    for (size_t i = 0; i < sizeof(id); i++)
+        buf[1 + i] = (char)(id >> (56 - 8 * i));
     return 1 + sizeof(id);
+}
+
+bool router_instance_id(struct slice key, uint64_t *ret_id)
+{
+    *ret_id = 0;
+    if (key.len != 1 + sizeof(*ret_id) || key.ptr[0] != '#')
+        return false;
+    for (size_t i = 1; i < key.len; i++)
+        *ret_id = *ret_id << 8 | (unsigned char)key.ptr[i];
+    return true;
 }
 
 unsigned router_key_worker(const struct router *r, struct slice key)
@@ -146,18 +157,29 @@ static void to_remote(struct router *r, struct stanza *s, struct source *source)
         into_lane(r, tx ? tx : r->ops->lane(r->arg, worker, k), s, source);
 }
 
+static bool is_here(const struct router *r, const struct table_instance *i)
+{
+    return !i->at && i->worker == r->worker;
+}
+
+static struct lane_tx *lane_to_instance(struct router *r, const struct table_instance *i)
+{
+    char buf[PORT_KEY_BYTES_MAX];
+    struct slice key = slice_make(buf, router_instance_key(i->at ? i->far_id : i->id, buf));
+
+    return i->at ? r->ops->to_node(r->arg, slice_from(i->at), key)
+                 : r->ops->lane(r->arg, i->worker, key);
+}
+
 static void to_instance(struct router *r, struct table_instance *i, struct stanza *s,
                         struct source *source)
 {
-    char key[PORT_KEY_BYTES_MAX];
     struct outq *q;
 
     s->instance = i;
     i->given++;
-    if (i->worker != r->worker) {
-        into_lane(r,
-                  r->ops->lane(r->arg, i->worker, slice_make(key, router_instance_key(i->id, key))),
-                  s, source);
+    if (!is_here(r, i)) {
+        into_lane(r, lane_to_instance(r, i), s, source);
         return;
     }
     q = r->ops->instance(r->arg, i->id);
@@ -235,7 +257,7 @@ static void forget_gone(struct router *r, struct table_entry *e)
     {
         const struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
-        if (i->worker == r->worker && !r->ops->instance(r->arg, i->id))
+        if (is_here(r, i) && !r->ops->instance(r->arg, i->id))
             table_leave(&r->table, i->id, now_ms(r));
     }
 }
@@ -335,12 +357,12 @@ void router_deliver(struct router *r, struct outq *port, struct stanza *s)
 
 /* --- instances --- */
 
-void router_join(struct router *r, struct slice pattern, uint64_t id, unsigned worker)
+void router_join(struct router *r, struct slice pattern, const struct table_place *place)
 {
     struct table_instance *i;
 
-    table_join(&r->table, pattern, id, worker);
-    i = table_instance(&r->table, id);
+    table_join(&r->table, pattern, place);
+    i = table_instance(&r->table, place->id);
     if (i)
         flush_entry(r, i->entry);
 }

@@ -22,6 +22,7 @@ static void instance_free(struct table *t, struct table_instance *i)
 {
     map_remove(&t->instances, id_key(i));
     list_remove(&i->node);
+    mem_free(i->at);
     mem_free(i);
 }
 
@@ -150,7 +151,7 @@ struct table_instance *table_instance(const struct table *t, uint64_t id)
     return map_find(&t->instances, slice_make((const char *)&id, sizeof(id)));
 }
 
-void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned worker)
+void table_join(struct table *t, struct slice pattern, const struct table_place *place)
 {
     struct table_entry *e = find_pattern(t, pattern);
     struct table_instance *i;
@@ -161,8 +162,11 @@ void table_join(struct table *t, struct slice pattern, uint64_t id, unsigned wor
         e->strict = true;
     i = MEM_NEW(struct table_instance);
     i->entry = e;
-    i->id = id;
-    i->worker = worker;
+    i->id = place->id;
+    i->mark = place->mark;
+    i->worker = place->worker;
+    i->at = place->node.len ? mem_strndup(place->node) : NULL;
+    i->far_id = place->far_id;
     mark_given(e);
     i->joining = outstanding(e) > 0 || outq_count(&e->held) > 0 || e->returned_count > 0;
     e->unsettled |= i->joining;
@@ -201,7 +205,7 @@ static struct table_instance *highest(struct table_entry *e, struct slice key, b
     {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
-        if (!(after ? i->leaving : i->joining) && rendezvous_leads(&order, i->id))
+        if (!(after ? i->leaving : i->joining) && rendezvous_leads(&order, i->mark))
             best = i;
     }
     return best;

@@ -133,6 +133,8 @@ static const struct field ask[] = {F(ask, U64, number), T(ask, command, 1, FRAME
 static const struct field answer[] = {F(answer, U64, number), F(answer, FLAG, more),
                                       F(answer, REST, body), STOP};
 
+static const struct field heard[] = {F(heard, U64, number), STOP};
+
 static const struct {
     const char *name;
     const struct field *fields;
@@ -155,6 +157,7 @@ static const struct {
     [FRAME_FORGET] = {"forget", gone},
     [FRAME_ASK] = {"ask", ask},
     [FRAME_ANSWER] = {"answer", answer},
+    [FRAME_HEARD] = {"heard", heard},
 };
 
 const char *frame_name(enum frame_type t)

@@ -177,7 +177,7 @@ static uint64_t op_now(void *arg)
     return loop_now_ms(((struct worker *)arg)->loop);
 }
 
-static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now, op_away};
+static const struct router_ops router_ops = {op_pair, op_instance, op_lane, op_now, op_away, NULL};
 
 static struct outq *find_port(void *arg, struct slice key)
 {

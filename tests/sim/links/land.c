@@ -43,7 +43,8 @@ static void print(const struct byteq *q)
 {
     struct slice s = byteq_slice(q);
 
-    fwrite(s.ptr, 1, s.len, stderr);
+    if (s.len)
+        fwrite(s.ptr, 1, s.len, stderr);
 }
 
 static void tell_all(struct land *l)

@@ -16,7 +16,7 @@ static void check_remark(const struct refusal *c, size_t errors)
     char *said = parse_said(&source, &found, &conf);
     char line[1200];
 
-    snprintf(line, sizeof(line), "test.yaml:%s\n", c->remark);
+    snprintf(line, sizeof(line), c->remark ? "test.yaml:%s\n" : "%s", c->remark ? c->remark : "");
     CHECK_MSG((errors ? strstr(said, line) != NULL : !strcmp(said, line)) && found == errors,
               "of\n%swanted\n%sgot\n%s", c->text, line, said);
     free(said);
@@ -85,8 +85,6 @@ TEST(conf, refuses_values_with_range_and_remedy)
         {MINIMAL "dns: { dnssec: validate }\n",
          "3: dns.dnssec: validate is not in this version: auto, trust-ad, off; choose another or "
          "leave it out"},
-        {MINIMAL "store: { kind: redis }\n",
-         "3: store.kind: redis is not in this version: memory; choose another or leave it out"},
     };
 
     check_refusals(cases, COUNT(cases));
@@ -536,31 +534,38 @@ TEST(conf, keys_of_later_versions_are_known_and_refused)
 #define MESH_FILES                                                                                 \
     "ca_file: tls/example.org.pem, cert_file: tls/example.org.pem, key_file: tls/example.org.key"
 
-/* Known and checked already; refused in one place. */
-TEST(conf, a_mesh_is_checked_and_not_in_this_version)
+#define CLUSTER MINIMAL "store: { kind: redis }\ndialback: { secret_file: dialback.secret }\n"
+
+TEST(conf, a_cluster_needs_a_mesh_and_one_secret)
 {
-    static const size_t errors[] = {1, 2, 4, 2, 2, 1, 2};
+    static const size_t errors[] = {5, 1, 0, 3, 1, 1, 1, 0, 0};
     static const struct refusal cases[] = {
-        {MINIMAL "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n",
-         "3: listen.mesh: not in this version; leave it out"},
-        {MINIMAL "mesh: { name: cluster.mesh, " MESH_FILES " }\n",
-         "3: mesh.ca_file: not in this version; leave it out"},
-        {MINIMAL "listen: { mesh: [\"10.0.0.5:5290\"] }\n",
+        {MINIMAL "store: { kind: redis }\n",
+         "3: listen.mesh: empty, so the other nodes cannot reach this one; add an address, such as "
+         "[\"10.0.0.5:5290\"]"},
+        {MINIMAL "store: { kind: redis }\nlisten: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES
+                 " }\n",
+         "3: dialback.secret_file: the nodes of a cluster must share one; make it once (openssl "
+         "rand -hex 32) and copy it to all"},
+        {CLUSTER "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n", NULL},
+        {CLUSTER "listen: { mesh: [\"10.0.0.5:5290\"] }\n",
          "3: mesh.ca_file: a mesh needs the authority that proves the nodes; name its PEM file"},
-        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\nmesh: { " MESH_FILES " }\n",
+        {CLUSTER "listen: { mesh: [\"[::]:5290\"] }\nmesh: { " MESH_FILES " }\n",
          "3: mesh.advertise: [::]:5290 is nowhere that other nodes could dial; say the address and "
          "port at which they reach listen.mesh"},
-        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\n"
+        {CLUSTER "listen: { mesh: [\"[::]:5290\"] }\n"
                  "mesh: { advertise: \"10.0.0.5:0\", " MESH_FILES " }\n",
-         "4: mesh.advertise: 10.0.0.5:0 is nowhere that other nodes could dial; say the address "
+         "6: mesh.advertise: 10.0.0.5:0 is nowhere that other nodes could dial; say the address "
          "and port at which they reach listen.mesh"},
-        {MINIMAL "listen: { mesh: [\"[::]:5290\"] }\n"
-                 "mesh: { advertise: \"10.0.0.5:5290\", " MESH_FILES " }\n",
-         "3: listen.mesh: not in this version; leave it out"},
-        {MINIMAL "listen: { mesh: [\"[::]:5269\"] }\n"
+        {CLUSTER "listen: { mesh: [\"[::]:5269\"] }\n"
                  "mesh: { advertise: \"10.0.0.5:1\", " MESH_FILES " }\n",
-         "3: listen.mesh: [::]:5269 cannot be had besides [::]:5269 of listen.s2s (default); "
+         "5: listen.mesh: [::]:5269 cannot be had besides [::]:5269 of listen.s2s (default); "
          "choose another port or leave one out"},
+        {CLUSTER "listen: { mesh: [\"[::]:5290\"] }\n"
+                 "mesh: { advertise: \"10.0.0.5:5290\", " MESH_FILES " }\n",
+         NULL},
+        {MINIMAL "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n",
+         "4: warning: listen.mesh, mesh: not used: with store.kind memory there is one node"},
     };
 
     for (size_t i = 0; i < COUNT(cases); i++)
@@ -668,7 +673,7 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, is_silent_about_what_is_well), TEST_OF(conf, says_when_a_certificate_ends),
       TEST_OF(conf, reports_everything_wrong_in_order),
       TEST_OF(conf, keys_of_later_versions_are_known_and_refused),
-      TEST_OF(conf, a_mesh_is_checked_and_not_in_this_version),
+      TEST_OF(conf, a_cluster_needs_a_mesh_and_one_secret),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
       TEST_OF(conf, a_section_has_a_hundred_keys_at_most),

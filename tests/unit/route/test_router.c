@@ -113,7 +113,7 @@ static uint64_t op_now(void *arg)
     return t.now_ms;
 }
 
-static const struct router_ops ops = {op_pair, op_instance, NULL, op_now, NULL};
+static const struct router_ops ops = {op_pair, op_instance, NULL, op_now, NULL, NULL};
 
 static void set_up(enum connections connections)
 {
@@ -132,7 +132,7 @@ static void set_up(enum connections connections)
 static void join(uint64_t id, const char *pattern)
 {
     outq_opened(&port_new(id, "")->q, t.now_ms);
-    router_join(&t.r, slice_from(pattern), id, 0);
+    router_join(&t.r, slice_from(pattern), &(struct table_place){.id = id, .mark = id});
 }
 
 /* Its stream ends: what it has not acknowledged goes back. */

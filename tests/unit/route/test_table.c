@@ -59,6 +59,11 @@ TEST(table, finds_the_closest_entry)
     table_fini(&t);
 }
 
+static void join(struct table *t, uint64_t id)
+{
+    table_join(t, SLICE("s.example"), &(struct table_place){.id = id, .mark = id});
+}
+
 TEST(table, spreads_keys_and_moves_few_when_one_leaves)
 {
     static const char *const patterns[] = {"s.example"};
@@ -72,7 +77,7 @@ TEST(table, spreads_keys_and_moves_few_when_one_leaves)
     configure(&t, patterns, 1);
     e = table_find(&t, SLICE("s.example"));
     for (uint64_t id = 1; id <= 4; id++)
-        table_join(&t, SLICE("s.example"), id, 0);
+        join(&t, id);
     for (int i = 0; i < 1000; i++) {
         char key[16];
 
@@ -104,9 +109,9 @@ TEST(table, holds_moving_keys_until_the_old_instance_is_settled)
     table_init(&t, seed, &held_ops, &limits);
     configure(&t, patterns, 1);
     e = table_find(&t, SLICE("s.example"));
-    table_join(&t, SLICE("s.example"), 1, 0);
+    join(&t, 1);
     table_instance(&t, 1)->given = 3;
-    table_join(&t, SLICE("s.example"), 2, 0);
+    join(&t, 2);
     CHECK(!table_settled(e));
     for (int i = 0; i < 100; i++) {
         char key[16];
@@ -143,7 +148,7 @@ TEST(table, is_absent_only_after_its_grace)
     e = table_find(&t, SLICE("s.example"));
     CHECK(!table_absent(e, 4999)); /* it may be starting beside us */
     CHECK(table_absent(e, 5000));
-    table_join(&t, SLICE("s.example"), 1, 0);
+    join(&t, 1);
     CHECK(!table_absent(e, 99999));
     table_leave(&t, 1, 100000);
     CHECK(!table_absent(e, 104999));

@@ -58,6 +58,7 @@ static const struct frame each[] = {
     {FRAME_FORGET, .gone = {{SLICE_OF("edge-1"), 6}}},
     {FRAME_ASK, .ask = {1, SLICE_OF("links"), SLICE_OF("b.example")}},
     {FRAME_ANSWER, .answer = {1, true, SLICE_OF("[]")}},
+    {FRAME_HEARD, .heard = {7}},
 };
 
 static struct byteq *written(const struct frame *f)

@@ -1,0 +1,34 @@
+/* link/tell.h - what the nodes of a cluster tell each other besides who owns what: the components
+ * that each has (session/instances). On the steward's loop.
+ *
+ * A node that is met hears all, then each change. Where a connection is lost its components are
+ * known for a while (lanes wait for it to come back), then no more: their stanzas go to other
+ * instances, or wait for `grace`.
+ */
+#ifndef LINK_TELL_H
+#define LINK_TELL_H
+
+#include "link/members.h"
+#include "session/instances.h"
+
+struct tell;
+
+/* So long after the connection to a node was lost its components count as gone. */
+#define TELL_CUT_MS 10000
+
+/* `process`: ours, drawn at start. */
+struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process);
+/* By whom it speaks. */
+void tell_connect(struct tell *t, struct members *m);
+/* After the members. */
+void tell_close(struct tell *t);
+
+/* --- for link/members; texts borrowed for the call --- */
+/* There is a connection to that node ... */
+void tell_met(struct tell *t, struct slice node, uint64_t process);
+/* ... or none any more; `gone`: nor is it a member. */
+void tell_parted(struct tell *t, struct slice node, bool gone);
+/* It says something that is no matter of the members. */
+void tell_heard(struct tell *t, struct slice node, const struct frame *f);
+
+#endif

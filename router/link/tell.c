@@ -1,0 +1,195 @@
+#include "link/tell.h"
+
+#include "base/mem.h"
+#include "loop/timer.h"
+
+/* A node that there is a connection to, or was a moment ago. */
+struct neighbour {
+    struct list node;
+    struct tell *tell;
+    char name[FRAME_NAME_MAX + 1];
+    uint64_t process;
+    uint64_t heard; /* the last change of ours that it knows */
+    bool up;
+    bool overfull; /* it has more components than are known here: said once */
+    struct timer cut;
+};
+
+struct tell {
+    struct loop *loop;
+    struct instances *instances;
+    uint64_t process;
+    struct members *members;
+    struct list neighbours;
+};
+
+static struct slice name_of(const struct neighbour *n)
+{
+    return slice_from(n->name);
+}
+
+static struct neighbour *find(const struct tell *t, struct slice node)
+{
+    LIST_WALK(n, &t->neighbours)
+    if (slice_eq(node, name_of(LIST_ENTRY(n, struct neighbour, node))))
+        return LIST_ENTRY(n, struct neighbour, node);
+    return NULL;
+}
+
+static void forget(struct neighbour *n)
+{
+    struct tell *t = n->tell;
+
+    timer_stop(&n->cut);
+    list_remove(&n->node);
+    members_cut_off(t->members, name_of(n));
+    instances_forget(t->instances, name_of(n));
+    mem_free(n);
+}
+
+static void on_cut(struct timer *timer)
+{
+    struct neighbour *n = LIST_ENTRY(timer, struct neighbour, cut);
+
+    LOG(loop_log(n->tell->loop), LOG_WARN, "mesh.cut_off", LOG_TEXT("node", n->name),
+        LOG_INT("ms", TELL_CUT_MS),
+        LOG_TEXT("effect", "its components get no stanzas from here until it is back"));
+    forget(n);
+}
+
+static struct neighbour *get(struct tell *t, struct slice node)
+{
+    struct neighbour *n = find(t, node);
+
+    if (n)
+        return n;
+    n = MEM_NEW(struct neighbour);
+    n->tell = t;
+    slice_to_cstr(node, n->name, sizeof(n->name));
+    timer_init(&n->cut, t->loop, on_cut);
+    list_push(&t->neighbours, &n->node);
+    return n;
+}
+
+/* --- telling --- */
+
+static void send_part(void *arg, const struct frame_components *part)
+{
+    struct neighbour *n = arg;
+    struct frame f = {.type = FRAME_COMPONENTS, .components = *part};
+
+    members_send(n->tell->members, name_of(n), &f);
+}
+
+static void tell_change(void *arg, const struct frame_components *change)
+{
+    struct tell *t = arg;
+
+    LIST_WALK(node, &t->neighbours)
+    if (LIST_ENTRY(node, struct neighbour, node)->up)
+        send_part(LIST_ENTRY(node, struct neighbour, node), change);
+}
+
+static bool awaits(void *arg, uint64_t number)
+{
+    struct tell *t = arg;
+
+    LIST_WALK(node, &t->neighbours)
+    {
+        const struct neighbour *n = LIST_ENTRY(node, struct neighbour, node);
+
+        if (n->up && n->heard < number)
+            return true;
+    }
+    return false;
+}
+
+static const struct instances_company company = {tell_change, awaits};
+
+/* --- hearing --- */
+
+void tell_met(struct tell *t, struct slice node, uint64_t process)
+{
+    struct neighbour *n = get(t, node);
+
+    timer_stop(&n->cut);
+    n->up = true;
+    n->process = process;
+    n->heard = 0;
+    instances_tell_all(t->instances, send_part, n);
+}
+
+void tell_parted(struct tell *t, struct slice node, bool gone)
+{
+    struct neighbour *n = find(t, node);
+
+    if (!n)
+        return;
+    n->up = false;
+    if (gone)
+        forget(n);
+    else
+        timer_start(&n->cut, TELL_CUT_MS);
+    instances_heard(t->instances);
+}
+
+static void hear_components(struct neighbour *n, const struct frame_components *told)
+{
+    struct tell *t = n->tell;
+    struct frame f = {.type = FRAME_HEARD, .heard = {told->number}};
+
+    if (!instances_hear(t->instances, name_of(n), n->process, told) && !n->overfull) {
+        n->overfull = true;
+        LOG(loop_log(t->loop), LOG_ERROR, "mesh.too_many_components", LOG_TEXT("node", n->name),
+            LOG_INT("most", INSTANCES_OF_NODE_MAX),
+            LOG_TEXT("effect", "the rest get no stanzas from here"));
+    }
+    if (!told->more)
+        members_send(t->members, name_of(n), &f);
+}
+
+void tell_heard(struct tell *t, struct slice node, const struct frame *f)
+{
+    struct neighbour *n = find(t, node);
+
+    if (!n || !n->up)
+        return;
+    if (f->type == FRAME_COMPONENTS) {
+        hear_components(n, &f->components);
+    } else if (f->type == FRAME_HEARD) {
+        n->heard = f->heard.number;
+        instances_heard(t->instances);
+    }
+}
+
+/* --- life --- */
+
+struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process)
+{
+    struct tell *t = MEM_NEW(struct tell);
+
+    t->loop = l;
+    t->instances = instances;
+    t->process = process;
+    list_init(&t->neighbours);
+    instances_meet(instances, process, &company, t);
+    return t;
+}
+
+void tell_connect(struct tell *t, struct members *m)
+{
+    t->members = m;
+}
+
+void tell_close(struct tell *t)
+{
+    instances_meet(t->instances, t->process, NULL, NULL);
+    LIST_WALK(node, &t->neighbours)
+    {
+        struct neighbour *n = LIST_ENTRY(node, struct neighbour, node);
+
+        timer_stop(&n->cut);
+        mem_free(n);
+    }
+    mem_free(t);
+}
