@@ -113,7 +113,7 @@ static void write_components(struct house *h, FILE *f)
                 p->wish_count > 1 || l->together ? "share"
                 : p->refuses                     ? "refuse"
                                                  : "replace",
-                land_chance(l, 2) ? "to" : "from", h->set.grace_ms);
+                l->together || land_chance(l, 2) ? "to" : "from", h->set.grace_ms);
     }
 }
 
