@@ -30,6 +30,24 @@ struct outq_limits {
     bool resend;       /* limits.uncertain */
 };
 
+/* What a read chunk brings beyond the bound before the pause takes effect, and one stanza per
+ * expired pause: never twice the bound. */
+#define OUTQ_HARD_FACTOR 2
+
+/* Is so much, of a queue or a lane, more than `factor` times the bound? */
+static inline bool outq_limits_exceeded(const struct outq_limits *l, size_t count, size_t bytes,
+                                        size_t factor)
+{
+    return count > l->stanzas_count * factor || bytes > l->bytes * factor;
+}
+
+/* The gate opens when no more than three quarters of the bound are left: sources start again in
+ * time for the link not to run dry, and not for a single stanza. */
+static inline bool outq_limits_room(const struct outq_limits *l, size_t count, size_t bytes)
+{
+    return count <= l->stanzas_count / 4 * 3 && bytes <= l->bytes / 4 * 3;
+}
+
 struct outq;
 
 struct outq_ops {

@@ -50,14 +50,12 @@ void lane_tx_fini(struct lane_tx *tx)
 
 static bool over(const struct lane_tx *tx, size_t more, size_t factor)
 {
-    return lane_tx_count(tx) + 1 > tx->limits->stanzas_count * factor ||
-           tx->bytes + more > tx->limits->bytes * factor;
+    return outq_limits_exceeded(tx->limits, lane_tx_count(tx) + 1, tx->bytes + more, factor);
 }
 
 static bool has_room(const struct lane_tx *tx)
 {
-    return lane_tx_count(tx) <= tx->limits->stanzas_count / 4 * 3 &&
-           tx->bytes <= tx->limits->bytes / 4 * 3;
+    return outq_limits_room(tx->limits, lane_tx_count(tx), tx->bytes);
 }
 
 /* Whatever the window, one stanza may always travel: a big one must not wait for ever. */
@@ -82,7 +80,7 @@ enum outq_put lane_tx_put(struct lane_tx *tx, struct stanza *s)
     size_t cost = stanza_cost(s);
     bool full = over(tx, cost, 1);
 
-    if (full && lane_tx_count(tx) && (!tx->open || !tx->moving || over(tx, cost, 2)))
+    if (full && lane_tx_count(tx) && (!tx->open || !tx->moving || over(tx, cost, OUTQ_HARD_FACTOR)))
         return OUTQ_REFUSED;
     tx->bytes += cost;
     if (tx->held_count == 0 && has_credit(tx, cost)) {

@@ -1,21 +1,13 @@
 #include "route/outq.h"
 
-/* The gate opens when the queue has fallen to three quarters of its bound: sources start again
- * in time for the link not to run dry, and not for a single stanza. */
 static bool has_room(const struct outq *q)
 {
-    return outq_count(q) <= q->limits->stanzas_count / 4 * 3 &&
-           q->bytes <= q->limits->bytes / 4 * 3;
+    return outq_limits_room(q->limits, outq_count(q), q->bytes);
 }
-
-/* What a read chunk brings beyond the bound before the pause takes effect, and one stanza per
- * expired pause: never twice the bound. */
-#define OUTQ_HARD_FACTOR 2
 
 static bool over(const struct outq *q, size_t more, size_t factor)
 {
-    return outq_count(q) + 1 > q->limits->stanzas_count * factor ||
-           q->bytes + more > q->limits->bytes * factor;
+    return outq_limits_exceeded(q->limits, outq_count(q) + 1, q->bytes + more, factor);
 }
 
 void outq_init(struct outq *q, const struct outq_ops *ops, const struct outq_limits *limits)
