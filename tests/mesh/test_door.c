@@ -150,6 +150,21 @@ TEST(door, lets_nodes_in_though_it_is_shut)
     tear_down();
 }
 
+/* For the log at start, and for status. */
+TEST(door, tells_of_the_mesh_port)
+{
+    struct addr at;
+    char text[ADDR_TEXT_MAX];
+
+    set_up();
+    CHECK_EQ(door_listener_count(t.door), 1);
+    CHECK_STR(site_port_word(door_listener(t.door, 0, &at)), "mesh");
+    CHECK_STR(addr_format(&at, text), AT);
+    door_shut(t.door);
+    CHECK_EQ(door_listener_count(t.door), 1);
+    tear_down();
+}
+
 TESTS(TEST_OF(door, lets_in_who_says_its_name), TEST_OF(door, refuses_and_counts_who_says_none),
       TEST_OF(door, bounds_those_who_have_not_said_it_yet),
-      TEST_OF(door, lets_nodes_in_though_it_is_shut))
+      TEST_OF(door, lets_nodes_in_though_it_is_shut), TEST_OF(door, tells_of_the_mesh_port))
