@@ -115,7 +115,8 @@ void members_mesh_fini(struct members *m);
 /* members_people.c */
 void members_compare(struct members *m, struct fellow *f, const struct frame_hello *h);
 void members_hear_ask(struct members *m, const struct fellow *f, const struct frame *in);
-void members_hear_forget(struct members *m, const struct fellow *by, const struct frame_member *who);
+void members_hear_forget(struct members *m, const struct fellow *by,
+                         const struct frame_member *who);
 void members_lost(struct members *m, struct fellow *f);
 
 /* members_handover.c */

@@ -14,7 +14,7 @@ struct mesh_conn {
     struct list node; /* peer->conns */
     struct mesh_peer *peer;
     struct trunk *trunk;
-    bool left; /* it is being closed, and counts no more */
+    bool left;           /* it is being closed, and counts no more */
     uint64_t hello_turn; /* of the hello that was said on it */
 };
 
@@ -54,7 +54,7 @@ struct mesh_peer {
     size_t queue_count;
     struct list answers; /* struct mesh_answer */
     size_t answer_bytes;
-    unsigned items_since; /* an answer went out */
+    unsigned items_since;  /* an answer went out */
     struct map routes;     /* lane's number -> mesh_route */
     struct far_batch **to; /* by worker, of this turn */
     struct list dirty;     /* some of `to` are there */

@@ -132,8 +132,7 @@ static const struct lease_peer *listed(const struct members *m, struct slice nod
 bool members_hears(const struct members *m, struct slice node, uint64_t *ret_silent_ms)
 {
     *ret_silent_ms = 0;
-    return members_is_self(m, node) ||
-           lease_lives(&m->lease, node, members_now(m), ret_silent_ms);
+    return members_is_self(m, node) || lease_lives(&m->lease, node, members_now(m), ret_silent_ms);
 }
 
 bool members_may_forget(const struct members *m, struct slice node, char *why, size_t size)
@@ -406,7 +405,8 @@ static void say_joining(struct sentence *s, const struct members *m)
                "this node on its own), or by fedrouterctl forget");
     } else if (m->lease.held_incarnation) {
         say(s,
-            "another process has the name %s at another mesh address; if it is dead, it is followed "
+            "another process has the name %s at another mesh address; if it is dead, it is "
+            "followed "
             "after 30 s of silence; else give one of them another node.name",
             m->name);
     } else {

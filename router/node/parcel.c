@@ -91,7 +91,8 @@ static bool take_slip(const json_t *o, struct parcel_slip *s)
     if (!error)
         return take_count(o, "parcels", &s->parcel_count) &&
                take_count(o, "left_out", &s->left_out_count);
-    snprintf(s->error, sizeof(s->error), "%s", json_is_string(error) ? json_string_value(error) : "");
+    snprintf(s->error, sizeof(s->error), "%s",
+             json_is_string(error) ? json_string_value(error) : "");
     return s->error[0];
 }
 

@@ -298,8 +298,7 @@ static bool lives(const struct lease_peer *p, uint64_t now_ms)
     return (p->heard || p->renewed) && now_ms - p->alive_ms < LEASE_WATCH_MS;
 }
 
-bool lease_lives(const struct lease *l, struct slice name, uint64_t now_ms,
-                 uint64_t *ret_silent_ms)
+bool lease_lives(const struct lease *l, struct slice name, uint64_t now_ms, uint64_t *ret_silent_ms)
 {
     for (size_t i = 0; i < l->peer_count; i++) {
         const struct lease_peer *p = &l->peers[i];

@@ -342,8 +342,7 @@ static void answer(struct node *from, const struct node *to, uint64_t number, bo
                    size_t bytes)
 {
     static char body[32 << 10];
-    struct frame f = {.type = FRAME_ANSWER,
-                      .answer = {number, more, slice_make(body, bytes)}};
+    struct frame f = {.type = FRAME_ANSWER, .answer = {number, more, slice_make(body, bytes)}};
 
     CHECK(mesh_send(node_mesh(from, to), slice_from(to->name), &f));
 }

@@ -92,9 +92,16 @@ TEST(parcel, slips_read_back)
 TEST(parcel, other_slips_are_refused)
 {
     static const char *const cases[] = {
-        "", "[]", "{}", "{\"parcels\":1}", "{\"parcels\":-1,\"left_out\":0}",
-        "{\"parcels\":\"1\",\"left_out\":0}", "{\"parcels\":1,\"left_out\":0", "{\"error\":\"\"}",
-        "{\"error\":7}", "{\"parcels\":1,\"left_out\":0}{}",
+        "",
+        "[]",
+        "{}",
+        "{\"parcels\":1}",
+        "{\"parcels\":-1,\"left_out\":0}",
+        "{\"parcels\":\"1\",\"left_out\":0}",
+        "{\"parcels\":1,\"left_out\":0",
+        "{\"error\":\"\"}",
+        "{\"error\":7}",
+        "{\"parcels\":1,\"left_out\":0}{}",
     };
     char large[PARCEL_SLIP_BYTES + 2];
     struct parcel_slip slip;
@@ -151,33 +158,33 @@ TEST(parcel, other_rows_are_refused)
     static const char *const cases[] = {
         "",
         "{}",
-        "{\"node\":\"edge-1\"}",            /* another's name */
-        "{\"node\":\"edge-22\"}",           /* a longer one */
-        "{\"a\":1,\"node\":\"edge-2\"}",    /* not first */
-        "[" N "}]",                         /* not rows */
-        N "}," N "}",                       /* another border */
-        N "},\n",                           /* nothing behind it */
-        N "} ",                             /* white space */
-        N "}\n",                            /* ... */
-        N ",\"a\"}",                        /* no value */
-        N ",\"a\":}",                       /* ... */
-        N ",\"a\":01}",                     /* numbers */
-        N ",\"a\":1.}",                     /* ... */
-        N ",\"a\":.5}",                     /* ... */
-        N ",\"a\":1e}",                     /* ... */
-        N ",\"a\":+1}",                     /* ... */
-        N ",\"a\":NaN}",                    /* ... */
-        N ",\"a\":nul}",                    /* words */
-        N ",\"a\":\"\\x\"}",                /* escapes */
-        N ",\"a\":\"\\u12g4\"}",            /* ... */
-        N ",\"a\":\"b\nc\"}",               /* a bare control character */
-        N ",\"a\":\"\xff\"}",               /* not UTF-8 */
-        N ",\"a\":\"b}",                    /* open */
-        N ",\"a\":[1,2}",                   /* ... */
-        N ",\"a\":[1,]}",                   /* an item too few */
-        N ",\"a\":1,}",                     /* ... */
-        N,                                  /* open */
-        N ",\"d\":[[[[[[[{}]]]]]]]}",       /* too deep */
+        "{\"node\":\"edge-1\"}",         /* another's name */
+        "{\"node\":\"edge-22\"}",        /* a longer one */
+        "{\"a\":1,\"node\":\"edge-2\"}", /* not first */
+        "[" N "}]",                      /* not rows */
+        N "}," N "}",                    /* another border */
+        N "},\n",                        /* nothing behind it */
+        N "} ",                          /* white space */
+        N "}\n",                         /* ... */
+        N ",\"a\"}",                     /* no value */
+        N ",\"a\":}",                    /* ... */
+        N ",\"a\":01}",                  /* numbers */
+        N ",\"a\":1.}",                  /* ... */
+        N ",\"a\":.5}",                  /* ... */
+        N ",\"a\":1e}",                  /* ... */
+        N ",\"a\":+1}",                  /* ... */
+        N ",\"a\":NaN}",                 /* ... */
+        N ",\"a\":nul}",                 /* words */
+        N ",\"a\":\"\\x\"}",             /* escapes */
+        N ",\"a\":\"\\u12g4\"}",         /* ... */
+        N ",\"a\":\"b\nc\"}",            /* a bare control character */
+        N ",\"a\":\"\xff\"}",            /* not UTF-8 */
+        N ",\"a\":\"b}",                 /* open */
+        N ",\"a\":[1,2}",                /* ... */
+        N ",\"a\":[1,]}",                /* an item too few */
+        N ",\"a\":1,}",                  /* ... */
+        N,                               /* open */
+        N ",\"d\":[[[[[[[{}]]]]]]]}",    /* too deep */
     };
     size_t count;
 
