@@ -264,7 +264,7 @@ static bool balance(void *node, uint64_t n[5])
 
 static bool changes_things(const char *command)
 {
-    static const char *const words[] = {"close", "reload", "drain", "log"};
+    static const char *const words[] = {"close", "reload", "drain", "forget", "log"};
 
     for (size_t i = 0; i < COUNT(words); i++)
         if (strcmp(command, words[i]) == 0)
@@ -274,11 +274,20 @@ static bool changes_things(const char *command)
 
 static const char *key_of(const char *command, const char *value)
 {
-    if (!value[0])
-        return NULL;
     if (strcmp(command, "log") == 0)
         return "level";
+    if (strcmp(command, "forget") == 0)
+        return "node";
     return value[strspn(value, "0123456789")] ? "domain" : "link";
+}
+
+/* "a.example" or "17", as typed; or "key=value&key=value". */
+static void make_query(const char *command, const char *value, char *out, size_t size)
+{
+    if (!value[0] || strchr(value, '='))
+        snprintf(out, size, "%s", value);
+    else
+        snprintf(out, size, "%s=%s", key_of(command, value), value);
 }
 
 static bool control(void *node, const char *words, struct byteq *out)
@@ -286,13 +295,13 @@ static bool control(void *node, const char *words, struct byteq *out)
     struct plant *p = node;
     char command[32] = "";
     char value[256] = "";
-    char path[64];
+    char path[64], query[300];
     struct simhttp_reply reply;
 
     sscanf(words, "%31s %255s", command, value);
     snprintf(path, sizeof(path), "/api/v1/%s", command);
-    simhttp_ask(p->loop, changes_things(command) ? HTTP_POST : HTTP_GET, path,
-                key_of(command, value), value, &reply);
+    make_query(command, value, query, sizeof(query));
+    simhttp_ask(p->loop, changes_things(command) ? HTTP_POST : HTTP_GET, path, query, &reply);
     byteq_append(out, byteq_slice(&reply.body));
     byteq_fini(&reply.body);
     return reply.status == 200;

@@ -17,8 +17,8 @@ struct http_request {
     struct task task;
     enum http_method method;
     const char *path;
-    const char *key;
-    const char *value;
+    char *query;                 /* each part ended by NUL, the last by two */
+    bool told;                   /* to the handler */
     struct simhttp_reply *reply; /* NULL: nobody waits any more */
 };
 
@@ -56,12 +56,25 @@ size_t http_connection_count(const struct http *h)
     return 0;
 }
 
+static void request_free(struct http_request *r)
+{
+    list_remove(&r->node);
+    task_cancel(&r->task);
+    mem_free(r->query);
+    mem_free(r);
+}
+
+/* Who was told of a request answers it all the same. */
 void http_free(struct http *h)
 {
     LIST_WALK(n, &h->waiting)
     {
-        LIST_ENTRY(n, struct http_request, node)->reply = NULL;
+        struct http_request *r = LIST_ENTRY(n, struct http_request, node);
+
+        r->reply = NULL;
         list_remove(n);
+        if (!r->told)
+            request_free(r);
     }
     list_remove(&h->node);
     mem_free(h);
@@ -79,7 +92,12 @@ const char *http_path(const struct http_request *r)
 
 const char *http_query(const struct http_request *r, const char *key)
 {
-    return r->key && strcmp(r->key, key) == 0 ? r->value : NULL;
+    size_t len = strlen(key);
+
+    for (const char *part = r->query; *part; part += strlen(part) + 1)
+        if (strncmp(part, key, len) == 0 && part[len] == '=')
+            return part + len + 1;
+    return NULL;
 }
 
 bool http_over_unix(const struct http_request *r)
@@ -109,8 +127,7 @@ void http_answer(struct http_request *r, unsigned status, const char *type, stru
     }
     if (body)
         byteq_fini(body);
-    list_remove(&r->node);
-    mem_free(r);
+    request_free(r);
 }
 
 /* --- asking --- */
@@ -119,6 +136,7 @@ static void handle(struct task *t)
 {
     struct http_request *r = LIST_ENTRY(t, struct http_request, task);
 
+    r->told = true;
     r->http->o.handle(r->http->o.arg, r);
 }
 
@@ -135,8 +153,20 @@ static bool is_answered(void *arg)
     return ((struct simhttp_reply *)arg)->status != 0;
 }
 
-void simhttp_ask(struct loop *l, enum http_method method, const char *path, const char *key,
-                 const char *value, struct simhttp_reply *ret_reply)
+static char *split(const char *query)
+{
+    size_t len = strlen(query);
+    char *parts = mem_alloc(len + 2);
+
+    memcpy(parts, query, len);
+    parts[len] = parts[len + 1] = '\0';
+    for (char *at = parts; (at = strchr(at, '&'));)
+        *at++ = '\0';
+    return parts;
+}
+
+void simhttp_begin(struct loop *l, enum http_method method, const char *path, const char *query,
+                   struct simhttp_reply *ret_reply)
 {
     struct http_request *r = MEM_NEW(struct http_request);
 
@@ -146,12 +176,17 @@ void simhttp_ask(struct loop *l, enum http_method method, const char *path, cons
     assert(r->http);
     r->method = method;
     r->path = path;
-    r->key = key;
-    r->value = value;
+    r->query = split(query);
     r->reply = ret_reply;
     list_init(&r->node);
     list_push(&r->http->waiting, &r->node);
     task_init(&r->task, handle);
     loop_post(l, &r->task);
+}
+
+void simhttp_ask(struct loop *l, enum http_method method, const char *path, const char *query,
+                 struct simhttp_reply *ret_reply)
+{
+    simhttp_begin(l, method, path, query, ret_reply);
     world_run_until(world_current(), is_answered, ret_reply, ASK_MS);
 }

@@ -12,8 +12,11 @@ struct simhttp_reply {
 };
 
 /* Asks the server on that loop, as over the control socket; turns the world until it answers.
- * `key` may be NULL: no query. The body is the caller's. */
-void simhttp_ask(struct loop *l, enum http_method method, const char *path, const char *key,
-                 const char *value, struct simhttp_reply *ret_reply);
+ * `query`: "key=value&key=value", nothing encoded in it; "": none. The body is the caller's. */
+void simhttp_ask(struct loop *l, enum http_method method, const char *path, const char *query,
+                 struct simhttp_reply *ret_reply);
+/* ... and does not wait. `path` lives as long as the question. */
+void simhttp_begin(struct loop *l, enum http_method method, const char *path, const char *query,
+                   struct simhttp_reply *ret_reply);
 
 #endif

@@ -1,7 +1,7 @@
 #include "sim/cluster/fleet.h"
 
-#include "node/conf.h"
 #include "scenario/adapter.h"
+#include "sim/cluster/amend.h"
 #include "sim/links/trouble.h"
 
 #include <stdio.h>
@@ -11,32 +11,6 @@
 #define QUIET_STEPS 4000
 /* Until then newcomers settle the table, and nothing befalls them. */
 #define WARM_MS 12000
-
-/* --- what files may not say --- */
-
-static char *beside(struct conf *c, const char *name, const char *ending)
-{
-    return arena_format(&c->arena, "%.*s/%s%s", (int)(strrchr(c->file, '/') - c->file), c->file,
-                        name, ending);
-}
-
-static void amend(struct conf *c)
-{
-    char mesh[80];
-    const char *problem;
-
-    snprintf(mesh, sizeof(mesh), "mesh-%s", c->node.name);
-    c->store_kind = CONF_STORE_REDIS;
-    assert(redis_url_parse(SLICE("redis://" FLEET_REDIS), c->redis.urls.list, &problem) == OK);
-    c->listen.mesh.list = arena_alloc(&c->arena, sizeof(struct addr));
-    c->listen.mesh.list[0] = c->listen.s2s.list[0];
-    addr_set_port(&c->listen.mesh.list[0], 5290);
-    c->listen.mesh.count = 1;
-    c->mesh.advertise = c->listen.mesh;
-    c->mesh.ca_file = beside(c, "ca", ".pem");
-    c->mesh.cert_file = beside(c, mesh, ".pem");
-    c->mesh.key_file = beside(c, mesh, ".key");
-}
 
 /* --- what all runs share --- */
 
@@ -178,7 +152,7 @@ void fleet_play(uint64_t seed, const char *dir, bool loud)
         .land = {
             .program = "test_cluster", .seed = seed, .dir = dir, .loud = loud, .together = true}};
 
-    adapter_amend = amend;
+    adapter_amend = amend_for_cluster;
     build(&f);
     live(&f);
     storm_end(&f);

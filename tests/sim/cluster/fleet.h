@@ -13,13 +13,14 @@
 #define SIM_CLUSTER_FLEET_H
 
 #include "link/site.h"
+#include "sim/cluster/amend.h"
 #include "sim/links/house.h"
 #include "sim/links/party.h"
 #include "sim/redisserver.h"
 
 #define FLEET_WORKERS_MAX 2
 #define FLEET_PAIRS_MAX   64
-#define FLEET_REDIS       "10.0.0.99"
+#define FLEET_REDIS       AMEND_REDIS
 
 /* The inside of a node. */
 struct crew {

@@ -260,7 +260,7 @@ void house_close_links(struct house *h, const char *domain)
 
     if (!h->node || h->draining || h->stopped)
         return;
-    snprintf(words, sizeof(words), "close %s", domain);
+    snprintf(words, sizeof(words), "close domain=%s&local=1", domain);
     byteq_init(&out);
     router()->control(h->node, words, &out);
     byteq_fini(&out);
@@ -307,7 +307,7 @@ void house_check_queues(struct house *h)
     if (!h->node || h->draining || h->stopped)
         return;
     byteq_init(&out);
-    if (router()->control(h->node, "queues", &out))
+    if (router()->control(h->node, "queues local=1", &out))
         check_rows(h, byteq_slice(&out));
     byteq_fini(&out);
 }
