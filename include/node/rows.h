@@ -16,6 +16,7 @@
 
 struct rows_filter {
     char domain[DOMAIN_BYTES_MAX + 1]; /* normal form; only rows of it, ours or theirs; "": all */
+    uint64_t link_id;                  /* only that link's; 0: all */
 };
 
 struct rows {

@@ -43,6 +43,8 @@ struct survey_options {
 };
 struct survey *survey_begin(struct surveys *all, const struct survey_options *o);
 void survey_free(struct survey *s);
+/* `done` came. */
+bool survey_is_done(const struct survey *s);
 
 void surveys_hear(struct surveys *all, struct slice node, const struct frame_answer *a);
 /* The connection to it ended: it will not answer any more. */

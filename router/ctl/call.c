@@ -122,12 +122,16 @@ static void say_refused(long status, struct reply *r)
 
 static void set_url(CURL *curl, const struct call *c)
 {
-    char *value = c->key ? curl_easy_escape(curl, c->value, 0) : NULL;
-    char url[2048];
+    char url[8192];
+    size_t at = (size_t)snprintf(url, sizeof(url), "http://localhost%s", c->path);
 
-    snprintf(url, sizeof(url), "http://localhost%s%s%s%s%s", c->path, value ? "?" : "",
-             value ? c->key : "", value ? "=" : "", value ? value : "");
-    curl_free(value);
+    for (size_t i = 0; i < c->word_count && at < sizeof(url); i++) {
+        char *value = curl_easy_escape(curl, c->words[i].value, 0);
+
+        at += (size_t)snprintf(url + at, sizeof(url) - at, "%c%s=%s", i ? '&' : '?',
+                               c->words[i].key, value ? value : "");
+        curl_free(value);
+    }
     curl_easy_setopt(curl, CURLOPT_URL, url);
 }
 

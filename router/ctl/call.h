@@ -4,12 +4,19 @@
 
 #include "base/byteq.h"
 
+#define CALL_WORDS_MAX 3
+
+struct call_word {
+    const char *key;
+    const char *value; /* as typed */
+};
+
 struct call {
     const char *socket_path;
     bool post;
-    const char *path;  /* "/api/v1/close" */
-    const char *key;   /* of the only argument; NULL: none */
-    const char *value; /* as typed */
+    const char *path; /* "/api/v1/close" */
+    struct call_word words[CALL_WORDS_MAX];
+    size_t word_count;
 };
 
 struct reply {

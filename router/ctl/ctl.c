@@ -4,6 +4,7 @@
  */
 #include "call.h"
 #include "show.h"
+#include "table.h"
 
 #include "base/log.h"
 
@@ -25,54 +26,61 @@ struct command {
     bool post;
     const char *path;
     const char *key; /* of the query */
+    bool shared;     /* all nodes answer, unless --local */
     show_fn *show;
     const char *help;
 };
 
 static const struct command commands[] = {
-    {"status", ARG_NONE, "", false, "/api/v1/status", NULL, show_status,
+    {"status", ARG_NONE, "", false, "/api/v1/status", NULL, true, show_status,
      "state, version, uptime, and the numbers that matter most"},
-    {"links", ARG_MAY, "[DOMAIN]", false, "/api/v1/links", "domain", show_links,
+    {"links", ARG_MAY, "[DOMAIN]", false, "/api/v1/links", "domain", true, show_links,
      "streams to servers, from servers and to components"},
-    {"pairs", ARG_MAY, "[DOMAIN]", false, "/api/v1/pairs", "domain", show_pairs,
+    {"pairs", ARG_MAY, "[DOMAIN]", false, "/api/v1/pairs", "domain", true, show_pairs,
      "pairs of domains: how they are proven, why they failed"},
-    {"components", ARG_MAY, "[DOMAIN]", false, "/api/v1/components", "domain", show_components,
-     "domains that are served, and who is connected for them"},
-    {"nodes", ARG_NONE, "", false, "/api/v1/nodes", NULL, show_nodes, "nodes of the cluster"},
-    {"queues", ARG_MAY, "[DOMAIN]", false, "/api/v1/queues", "domain", show_queues,
+    {"components", ARG_MAY, "[DOMAIN]", false, "/api/v1/components", "domain", true,
+     show_components, "domains that are served, and who is connected for them"},
+    {"nodes", ARG_NONE, "", false, "/api/v1/nodes", NULL, true, show_nodes,
+     "nodes of the cluster, and what this one sees of each"},
+    {"queues", ARG_MAY, "[DOMAIN]", false, "/api/v1/queues", "domain", true, show_queues,
      "stanzas that wait: how many, how large, how old"},
-    {"certs", ARG_NONE, "", false, "/api/v1/certs", NULL, show_certs,
+    {"certs", ARG_NONE, "", false, "/api/v1/certs", NULL, false, show_certs,
      "our certificates, their names and when they end"},
-    {"dns", ARG_MUST, "DOMAIN", false, "/api/v1/dns", "domain", show_dns,
+    {"dns", ARG_MUST, "DOMAIN", false, "/api/v1/dns", "domain", false, show_dns,
      "where a domain's server listens, asked anew"},
-    {"close", ARG_MUST, "LINK|DOMAIN", true, "/api/v1/close", "domain", show_closed,
-     "close a link by its number, or all links with a domain"},
-    {"reload", ARG_NONE, "", true, "/api/v1/reload", NULL, show_reloaded,
+    {"close", ARG_MUST, "LINK|DOMAIN", true, "/api/v1/close", "domain", true, show_closed,
+     "close a link (NUMBER or NODE/NUMBER), or all links with a domain"},
+    {"reload", ARG_NONE, "", true, "/api/v1/reload", NULL, false, show_reloaded,
      "read configuration and certificates again"},
-    {"drain", ARG_NONE, "", true, "/api/v1/drain", NULL, show_draining, "finish and stop"},
-    {"log", ARG_MUST, "LEVEL", true, "/api/v1/log", "level", show_log,
+    {"drain", ARG_NONE, "", true, "/api/v1/drain", NULL, false, show_draining, "finish and stop"},
+    {"forget", ARG_MUST, "NODE", true, "/api/v1/forget", "node", false, show_forgotten,
+     "go on without a node that is dead"},
+    {"log", ARG_MUST, "LEVEL", true, "/api/v1/log", "level", false, show_log,
      "log error, warn, info or debug, until the next reload"},
 };
 
 /* Of the versions to come: better a clear word than "unknown". */
-static const char *const later[] = {"probe", "history", "policy", "forget"};
+static const char *const later[] = {"probe", "history", "policy"};
 
 struct args {
     const char *socket_path;
     bool json;
+    bool local;
+    bool yes;
     const struct command *command;
-    const char *argument; /* NULL: none */
+    char *argument; /* NULL: none */
 };
 
 /* --- arguments --- */
 
 static void help(void)
 {
-    printf("usage: fedrouterctl [--socket PATH] [--json] [--local] COMMAND [ARGUMENT]\n"
+    printf("usage: fedrouterctl [--socket PATH] [--json] [--local] [--yes] COMMAND [ARGUMENT]\n"
            "\n"
            "  --socket PATH  control socket instead of " DEFAULT_SOCKET "\n"
            "  --json         print the router's answer as it is: an array of rows\n"
            "  --local        ask this node only\n"
+           "  --yes          forget without asking back\n"
            "  --version      print the version and exit\n"
            "  --help         print this and exit\n"
            "\n");
@@ -131,9 +139,13 @@ static int parse_command(int argc, char **argv, struct args *a)
 static int parse_options(int argc, char **argv, struct args *a)
 {
     static const struct option options[] = {
-        {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'},
-        {"local", no_argument, NULL, 'l'},        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"socket", required_argument, NULL, 's'},
+        {"json", no_argument, NULL, 'j'},
+        {"local", no_argument, NULL, 'l'},
+        {"version", no_argument, NULL, 'v'},
+        {"yes", no_argument, NULL, 'y'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
 
@@ -146,7 +158,11 @@ static int parse_options(int argc, char **argv, struct args *a)
             a->json = true;
             break;
         case 'l':
-            break; /* this version knows no other node */
+            a->local = true;
+            break;
+        case 'y':
+            a->yes = true;
+            break;
         case 'v':
             printf("fedrouterctl %s\n", FEDROUTER_VERSION);
             return 0;
@@ -167,20 +183,61 @@ static bool all_digits(const char *text)
     return text[0] && strspn(text, "0123456789") == strlen(text);
 }
 
+static void add_word(struct call *c, const char *key, const char *value)
+{
+    c->words[c->word_count++] = (struct call_word){key, value};
+}
+
+/* A link is NUMBER or NODE/NUMBER; no domain is a number or has a slash. */
+static void add_link(struct call *c, char *argument)
+{
+    char *slash = strchr(argument, '/');
+
+    if (!slash) {
+        add_word(c, all_digits(argument) ? "link" : "domain", argument);
+        return;
+    }
+    *slash = '\0';
+    add_word(c, "node", argument);
+    add_word(c, "link", slash + 1);
+}
+
 static struct call call_of(const struct args *a)
 {
     struct call c = {
         .socket_path = a->socket_path,
         .post = a->command->post,
         .path = a->command->path,
-        .key = a->argument ? a->command->key : NULL,
-        .value = a->argument,
     };
 
-    /* No domain is a number. */
-    if (a->argument && strcmp(a->command->name, "close") == 0 && all_digits(a->argument))
-        c.key = "link";
+    if (a->local && a->command->shared)
+        add_word(&c, "local", "1");
+    if (a->argument && strcmp(a->command->name, "close") == 0)
+        add_link(&c, a->argument);
+    else if (a->argument)
+        add_word(&c, a->command->key, a->argument);
     return c;
+}
+
+/* --- the answer --- */
+
+/* Nodes that did not answer are no rows for a table: a line each. */
+static void name_silent(json_t *rows)
+{
+    for (size_t i = json_array_size(rows); i-- > 0;) {
+        json_t *row = json_array_get(rows, i);
+        const char *error = json_string_value(json_object_get(row, "error"));
+        const char *node = json_string_value(json_object_get(row, "node"));
+        char *clean;
+
+        if (!error)
+            continue;
+        clean = text_clean(error);
+        fprintf(stderr, "fedrouterctl: %s: %s\n", node ? node : "-", clean);
+        mem_free(clean);
+        if (!json_object_get(row, "mesh")) /* `nodes` has a row of it all the same */
+            json_array_remove(rows, i);
+    }
 }
 
 static int show(const struct args *a, const struct reply *r)
@@ -200,9 +257,34 @@ static int show(const struct args *a, const struct reply *r)
         json_decref(rows);
         return EXIT_NO;
     }
+    name_silent(rows);
     a->command->show(rows);
     json_decref(rows);
     return 0;
+}
+
+/* --- asking back --- */
+
+static bool is_forget(const struct args *a)
+{
+    return strcmp(a->command->name, "forget") == 0;
+}
+
+/* What is wrong then: the node goes on writing for pairs that others write for too. */
+static bool confirmed(const struct args *a)
+{
+    char line[16] = "";
+
+    fprintf(
+        stderr,
+        "The others will go on without %s: they wait for no promise of it, and take its pairs.\n"
+        "That is right only if it is dead, and had no Redis since any of the others lost it.\n"
+        "Is that so? [y/N] ",
+        a->argument);
+    if (!fgets(line, sizeof(line), stdin))
+        fputc('\n', stderr);
+    line[strcspn(line, "\n")] = '\0';
+    return strcasecmp(line, "y") == 0 || strcasecmp(line, "yes") == 0;
 }
 
 static int run(const struct args *a)
@@ -211,6 +293,10 @@ static int run(const struct args *a)
     struct reply r;
     int status = EXIT_NO;
 
+    if (is_forget(a) && !a->yes && !confirmed(a)) {
+        fprintf(stderr, "fedrouterctl: nothing was done\n");
+        return EXIT_NO;
+    }
     if (call(&c, &r))
         status = show(a, &r);
     else

@@ -191,13 +191,14 @@ void show_links(json_t *rows)
 
 static void fill_pair(struct table *t, const json_t *row)
 {
+    const char *direction = text_of(row, "direction");
     const char *failure = text_of(row, "last_failure");
     const char *detail = text_of(row, "last_detail");
     char buf[512];
 
     add_text(t, row, "node");
     add_text(t, row, "local");
-    table_add(t, strcmp(text_of(row, "direction"), "in") == 0 ? "<-" : "->");
+    table_add(t, direction && strcmp(direction, "in") == 0 ? "<-" : "->");
     add_text(t, row, "remote");
     add_text(t, row, "state");
     add_text(t, row, "method");
@@ -327,31 +328,58 @@ static uint64_t open_links(const json_t *row)
     return n;
 }
 
-static void fill_node(struct table *t, const json_t *row)
+/* "up 5m10s": how the mesh connection is, and for how long. */
+static void add_mesh(struct table *t, const json_t *row)
+{
+    const char *mesh = text_of(row, "mesh");
+    char buf[64], span[24];
+
+    snprintf(buf, sizeof(buf), "%s %s", mesh ? mesh : "",
+             span_format(number_of(row, "mesh_ms"), span, sizeof(span)));
+    table_add(t, mesh ? buf : NULL);
+}
+
+static void add_flag(struct table *t, const json_t *row, const char *key)
+{
+    const json_t *flag = json_object_get(row, key);
+
+    table_add(t, json_is_boolean(flag) ? json_is_true(flag) ? "yes" : "no" : NULL);
+}
+
+static void add_numbers(struct table *t, const json_t *row)
 {
     const json_t *components = json_object_get(row, "components");
-    char buf[64];
+    char links[24], connected[64];
 
+    snprintf(links, sizeof(links), "%" PRIu64, open_links(row));
+    snprintf(connected, sizeof(connected), "%" PRIu64 "/%" PRIu64,
+             number_of(components, "connected"), number_of(components, "configured"));
+    table_add(t, components ? links : NULL); /* a node that did not answer has none of it */
+    add_number(t, json_object_get(row, "pairs"), "out_proven");
+    table_add(t, components ? connected : NULL);
+    add_number(t, json_object_get(row, "stanzas"), "held");
+}
+
+static void fill_node(struct table *t, const json_t *row)
+{
     add_text(t, row, "node");
     add_text(t, row, "state");
+    add_mesh(t, row);
+    add_span(t, row, "unheard_ms");
+    add_flag(t, row, "promises");
+    add_list(t, row, "differs");
+    add_text(t, row, "address");
     add_text(t, row, "version");
     add_span(t, row, "up_ms");
-    add_number(t, row, "workers");
-    snprintf(buf, sizeof(buf), "%" PRIu64, open_links(row));
-    table_add(t, buf);
-    add_number(t, json_object_get(row, "pairs"), "out_proven");
-    snprintf(buf, sizeof(buf), "%" PRIu64 "/%" PRIu64, number_of(components, "connected"),
-             number_of(components, "configured"));
-    table_add(t, buf);
-    add_number(t, json_object_get(row, "stanzas"), "held");
+    add_numbers(t, row);
 }
 
 void show_nodes(json_t *rows)
 {
     static const struct view view = {
-        {"NODE", "STATE", "VERSION", ">UP", ">WORKERS", ">LINKS", ">PAIRS OUT", ">COMPONENTS",
-         ">HELD"},
-        9,
+        {"NODE", "STATE", "MESH", ">SILENT", "PROMISES", "DIFFERS", "ADDRESS", "VERSION", ">UP",
+         ">LINKS", ">PAIRS OUT", ">COMPONENTS", ">HELD"},
+        13,
         {"node"},
         fill_node,
         "no nodes",

@@ -18,6 +18,7 @@ show_fn show_dns;
 show_fn show_closed;
 show_fn show_reloaded;
 show_fn show_draining;
+show_fn show_forgotten;
 show_fn show_log;
 
 #endif

@@ -111,6 +111,25 @@ static void print_resources(const json_t *row)
           flag_of(store, "up") ? "" : ": ", flag_of(store, "up") ? "" : text_of(store, "why"));
 }
 
+/* Of a node that is alone there is nothing to tell. */
+static void print_cluster(const json_t *row)
+{
+    const json_t *c = json_object_get(row, "cluster");
+    const json_t *left = json_object_get(c, "lease_remaining_ms");
+    char span[24];
+
+    if (number_of(c, "members") <= 1 && !number_of(c, "mesh_peers"))
+        return;
+    print(ITEM "%" PRIu64 " members, %" PRIu64 " silent, %" PRIu64 " connected, %" PRIu64
+               " configured otherwise",
+          "cluster", number_of(c, "members"), number_of(c, "members_silent"),
+          number_of(c, "mesh_peers"), number_of(c, "config_differs"));
+    if (json_is_integer(left))
+        print(ITEM "to write ends in %s unless renewed, %" PRIu64 " promises are missing", "right",
+              span_format((uint64_t)json_integer_value(left), span, sizeof(span)),
+              number_of(c, "promises_missing"));
+}
+
 static void print_listeners(const json_t *row)
 {
     const json_t *list = json_object_get(row, "listeners");
@@ -147,6 +166,7 @@ void show_status(json_t *rows)
         print_domains(row);
         print_flow(row);
         print_resources(row);
+        print_cluster(row);
         print_listeners(row);
         print_config(row);
     }
@@ -217,6 +237,14 @@ void show_draining(json_t *rows)
 
     print("%s drains, for %s at most, and stops", text_of(row, "node"),
           span_format(number_of(row, "most_ms"), most, sizeof(most)));
+}
+
+void show_forgotten(json_t *rows)
+{
+    const json_t *row = json_array_get(rows, 0);
+
+    print("%s (incarnation %" PRIu64 ") is forgotten; %" PRIu64 " other nodes were told",
+          text_of(row, "forgotten"), number_of(row, "incarnation"), number_of(row, "told"));
 }
 
 void show_log(json_t *rows)

@@ -1,6 +1,4 @@
-#include "api_inner.h"
-
-#include "node/rows.h"
+#include "inquiry.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,80 +142,6 @@ static void get_metrics(struct api *a, struct http_request *r)
     workers_gather(node_workers(a->node), metrics_part, NULL, 0, on_metrics, question_new(a, r));
 }
 
-/* --- rows --- */
-
-static void merge(void **parts, unsigned count, struct byteq *body, size_t *ret_left_out)
-{
-    bool any = false;
-
-    *ret_left_out = 0;
-    byteq_append(body, SLICE("["));
-    for (unsigned i = 0; i < count; i++) {
-        const struct rows *part = parts[i];
-
-        if (any && part->count)
-            byteq_append(body, SLICE(",\n"));
-        any = any || part->count;
-        byteq_append(body, byteq_slice(&part->text));
-        *ret_left_out += part->left_out_count;
-    }
-    byteq_append(body, SLICE("]\n"));
-}
-
-static void on_rows(void *arg, void **parts, unsigned count)
-{
-    struct http_request *r;
-    struct byteq body;
-    struct api *a;
-    size_t left_out;
-
-    if (question_end(arg, &a, &r)) {
-        char number[24];
-
-        byteq_init(&body);
-        merge(parts, count, &body, &left_out);
-        snprintf(number, sizeof(number), "%zu", left_out);
-        http_header(r, "Fedrouter-Left-Out", number);
-        http_answer(r, 200, API_JSON, &body);
-    }
-    for (unsigned i = 0; i < count; i++)
-        rows_free(parts[i]);
-}
-
-static void get_rows(struct api *a, struct http_request *r, workers_part_fn *part)
-{
-    const char *text = http_query(r, "domain");
-    struct rows_filter filter;
-    struct domain domain = {.len = 0};
-
-    if (text && !api_domain(r, text, &domain))
-        return;
-    memset(&filter, 0, sizeof(filter));
-    memcpy(filter.domain, domain.text, domain.len);
-    workers_gather(node_workers(a->node), part, &filter, sizeof(filter), on_rows,
-                   question_new(a, r));
-}
-
-static void get_links(struct api *a, struct http_request *r)
-{
-    get_rows(a, r, rows_links);
-}
-
-static void get_pairs(struct api *a, struct http_request *r)
-{
-    get_rows(a, r, rows_pairs);
-}
-
-static void get_components(struct api *a, struct http_request *r)
-{
-    get_rows(a, r, rows_components);
-}
-
-static void get_queues(struct api *a, struct http_request *r)
-{
-    get_rows(a, r, rows_queues);
-}
-
 static void get_page(struct api *a, struct http_request *r)
 {
     struct byteq body;
@@ -247,15 +171,16 @@ static const struct route routes[] = {
     {"/metrics", HTTP_GET, false, get_metrics},
     {"/api/v1/status", HTTP_GET, false, api_status},
     {"/api/v1/nodes", HTTP_GET, false, api_nodes},
-    {"/api/v1/links", HTTP_GET, false, get_links},
-    {"/api/v1/pairs", HTTP_GET, false, get_pairs},
-    {"/api/v1/components", HTTP_GET, false, get_components},
-    {"/api/v1/queues", HTTP_GET, false, get_queues},
+    {"/api/v1/links", HTTP_GET, false, api_links},
+    {"/api/v1/pairs", HTTP_GET, false, api_pairs},
+    {"/api/v1/components", HTTP_GET, false, api_components},
+    {"/api/v1/queues", HTTP_GET, false, api_queues},
     {"/api/v1/certs", HTTP_GET, false, api_certs},
     {"/api/v1/dns", HTTP_GET, true, control_dns}, /* sends packets to others */
     {"/api/v1/close", HTTP_POST, true, control_close},
     {"/api/v1/reload", HTTP_POST, true, control_reload},
     {"/api/v1/drain", HTTP_POST, true, control_drain},
+    {"/api/v1/forget", HTTP_POST, true, control_forget},
     {"/api/v1/log", HTTP_POST, true, control_log},
 };
 
@@ -321,9 +246,11 @@ struct api *api_start(struct node *n, const struct api_hooks *hooks, char *error
     json_object_seed(0); /* before the first worker makes an object */
     a->node = n;
     a->hooks = *hooks;
+    inquiries_open(a);
     if (http_new(&o, &a->http)) {
         snprintf(error, size,
                  "listen.http: no descriptors are left; raise the limit of open files");
+        inquiries_close(a);
         mem_free(a);
         return NULL;
     }
@@ -335,6 +262,7 @@ struct api *api_start(struct node *n, const struct api_hooks *hooks, char *error
 
 void api_stop(struct api *a)
 {
+    inquiries_close(a);
     http_free(a->http);
     mem_free(a);
 }

@@ -1,4 +1,4 @@
-/* router/node/api_inner.h - shared by api.c, api_status.c and control.c. */
+/* router/node/api_inner.h - shared by the files of the API. */
 #ifndef NODE_API_INNER_H
 #define NODE_API_INNER_H
 
@@ -11,6 +11,8 @@ struct api {
     struct node *node;
     struct api_hooks hooks;
     struct http *http;
+    struct list inquiries; /* router/node/inquiry.h */
+    struct surveys *surveys;
     struct {
         int64_t at_s; /* 0: never */
         bool ok;
@@ -44,10 +46,18 @@ bool api_domain(struct http_request *r, const char *text, struct domain *ret_dom
 void api_status(struct api *a, struct http_request *r);
 void api_nodes(struct api *a, struct http_request *r);
 void api_certs(struct api *a, struct http_request *r);
-/* What the state of a node means, for people. */
+
+/* api_rows.c */
+void api_links(struct api *a, struct http_request *r);
+void api_pairs(struct api *a, struct http_request *r);
+void api_components(struct api *a, struct http_request *r);
+void api_queues(struct api *a, struct http_request *r);
+
+/* control_all.c */
+void control_close(struct api *a, struct http_request *r);
+void control_forget(struct api *a, struct http_request *r);
 
 /* control.c */
-void control_close(struct api *a, struct http_request *r);
 void control_reload(struct api *a, struct http_request *r);
 void control_drain(struct api *a, struct http_request *r);
 void control_log(struct api *a, struct http_request *r);

@@ -1,5 +1,5 @@
 /* router/node/api_status.c - this node as one row, and its certificates. */
-#include "api_inner.h"
+#include "inquiry.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -222,39 +222,51 @@ static json_t *status_row(struct api *a, const struct metrics *m)
 
 typedef json_t *row_fn(struct api *a, const struct metrics *m);
 
-static void answer_gathered(void *arg, void **parts, unsigned count, row_fn *row)
+static void put_gathered(struct inquiry *q, void **parts, unsigned count, row_fn *row)
 {
-    struct http_request *r;
     struct metrics m;
-    struct api *a;
 
-    if (question_end(arg, &a, &r)) {
-        metrics_sample(a->node, (struct metrics_part *const *)parts, count, &m);
-        api_answer_row(r, row(a, &m));
+    if (q->api) {
+        metrics_sample(q->api->node, (struct metrics_part *const *)parts, count, &m);
+        inquiry_put_row(q, row(q->api, &m));
         metrics_fini(&m);
     }
     for (unsigned i = 0; i < count; i++)
         metrics_part_free(parts[i]);
+    inquiry_told(q);
 }
 
 static void on_status(void *arg, void **parts, unsigned count)
 {
-    answer_gathered(arg, parts, count, status_row);
+    put_gathered(arg, parts, count, status_row);
 }
 
-static void on_nodes(void *arg, void **parts, unsigned count)
+static void on_node(void *arg, void **parts, unsigned count)
 {
-    answer_gathered(arg, parts, count, node_row);
+    put_gathered(arg, parts, count, node_row);
 }
+
+static void tell_status(struct inquiry *q)
+{
+    workers_gather(node_workers(q->api->node), metrics_part, NULL, 0, on_status, q);
+}
+
+static void tell_node(struct inquiry *q)
+{
+    workers_gather(node_workers(q->api->node), metrics_part, NULL, 0, on_node, q);
+}
+
+const struct inquiry_kind inquiry_status = {"status", INQUIRY_NOTHING, tell_status, NULL};
+const struct inquiry_kind inquiry_nodes = {"nodes", INQUIRY_NOTHING, tell_node, api_answer_nodes};
 
 void api_status(struct api *a, struct http_request *r)
 {
-    workers_gather(node_workers(a->node), metrics_part, NULL, 0, on_status, question_new(a, r));
+    inquiry_begin(a, r, &inquiry_status, "", inquiry_scope(a, r));
 }
 
 void api_nodes(struct api *a, struct http_request *r)
 {
-    workers_gather(node_workers(a->node), metrics_part, NULL, 0, on_nodes, question_new(a, r));
+    inquiry_begin(a, r, &inquiry_nodes, "", inquiry_scope(a, r));
 }
 
 /* --- certificates --- */

@@ -96,19 +96,27 @@ bool node_ready(const struct node *n)
     return n->state == NODE_SERVING && (s == LEASE_MEMBER || s == LEASE_DEGRADED);
 }
 
+static bool is_trouble(const struct node *n)
+{
+    enum lease_state s = members_state(n->members);
+
+    return n->state == NODE_SERVING && (s == LEASE_DEGRADED || s == LEASE_PARKED);
+}
+
 static void log_state(struct node *n)
 {
     char text[MEMBERS_TEXT_BYTES];
 
-    LOG(node_log(n), LOG_INFO, "node.state", LOG_TEXT("node", n->conf->node.name),
-        LOG_TEXT("state", node_state_word(n)), LOG_TEXT("text", node_state_text(n, text)));
+    LOG(node_log(n), is_trouble(n) ? LOG_WARN : LOG_INFO, "node.state",
+        LOG_TEXT("node", n->conf->node.name), LOG_TEXT("state", node_state_word(n)),
+        LOG_TEXT("text", node_state_text(n, text)));
 }
 
 static void enter(struct node *n, enum node_state state)
 {
     n->state = state;
-    if (state != NODE_SERVING || members_state(n->members) == LEASE_MEMBER)
-        log_state(n);
+    if (state != NODE_SERVING || members_clustered(n->members) || node_ready(n))
+        log_state(n); /* a node that is alone is a member at once */
 }
 
 /* --- membership --- */

@@ -117,6 +117,8 @@ void *rows_links(struct site *s, const void *arg)
         struct link_row row = {.id = l->id};
         struct rowtext *o;
 
+        if (w.filter->link_id && w.filter->link_id != l->id)
+            continue;
         l->ops->describe(l, &row);
         if (!wanted(&w, row.local, row.remote) || !(o = row_new(&w)))
             continue;

@@ -26,6 +26,7 @@ struct survey {
     size_t voice_count;
     size_t waited_count;
     struct timer deadline;
+    bool is_done;
     void (*done)(void *arg);
     void *arg;
 };
@@ -165,7 +166,13 @@ static void on_deadline(struct timer *t)
         if (s->voices[i].state == VOICE_WAITED_FOR)
             fail(s, &s->voices[i], "it did not answer within 2 s");
     timer_stop(&s->deadline);
+    s->is_done = true;
     s->done(s->arg);
+}
+
+bool survey_is_done(const struct survey *s)
+{
+    return s->is_done;
 }
 
 void survey_walk(const struct survey *s, survey_part_fn *fn, void *arg)

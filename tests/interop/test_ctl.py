@@ -25,6 +25,7 @@ links links_opened_total links_closed_total pairs queue_stanzas queue_bytes queu
 time_to_open_seconds relay_seconds dns_queries_total dns_seconds tls_handshakes_total certificate_expiry_seconds
 store_up node_state lease_remaining_seconds members members_silent promises_missing claims_total mesh_peers
 config_differs lanes_undone components memory_bytes descriptors stanzas_made_total stanzas_resent_total
+store_seconds epochs_total fenced_total buried_total
 """.split()
 
 
@@ -103,6 +104,7 @@ def test_head_is_get_without_a_body(scene, path):
     ("POST", "/api/v1/close?domain=silent.example", 403, None),  # over TCP all is read only
     ("POST", "/api/v1/reload", 403, None),
     ("POST", "/api/v1/drain", 403, None),
+    ("POST", "/api/v1/forget?node=edge-2", 403, None),
     ("POST", "/api/v1/log?level=debug", 403, None),
     ("GET", "/api/v1/dns?domain=silent.example", 403, None),
 ])
@@ -114,7 +116,7 @@ def test_refusals_over_tcp(scene, method, path, status, allow):
 
 
 def test_commands_are_posts(scene):
-    for path in ("close?domain=x.example", "reload", "drain", "log?level=debug"):
+    for path in ("close?domain=x.example", "reload", "drain", "forget?node=x", "log?level=debug"):
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(scene.socket)
@@ -184,6 +186,8 @@ def test_metrics_tell_what_happened(scene):
     assert value("node_state", state="member") == 1
     assert value("tls_handshakes_total", outcome="ok") >= 2
     assert value("lease_remaining_seconds") == float("inf")
+    assert value("members") == 1 and value("mesh_peers") == value("members_silent") == 0
+    assert {dict(labels)["reason"] for _, labels in m["fedrouter_fenced_total"].samples} == {"lapsed", "buried", "epoch"}
     assert value("memory_bytes", owner="process") > value("memory_bytes", owner="tls") > 0
     assert abs(value("descriptors") - scene.here.process.descriptors()) <= 2
     assert scene.here.balance() == 0
@@ -287,6 +291,15 @@ def test_certs(scene):
 def test_nodes(scene):
     (n,) = scene.rows("nodes")
     assert n["state"] == "member" and n["workers"] >= 1
+    assert n["member"] and n["mesh"] is None and n["incarnation"] > 0
+
+
+@pytest.mark.parametrize("what", ["status", "links", "pairs", "components", "nodes", "queues"])
+def test_this_node_alone(scene, what):
+    def shape(rows):
+        return sorted(tuple(sorted(row)) for row in rows)
+
+    assert shape(scene.rows(f"{what}?local=1")) == shape(scene.rows(what))
 
 
 @pytest.mark.parametrize("what, count", [("links", 1), ("pairs", 1), ("queues", 1), ("components", 0)])
@@ -356,7 +369,7 @@ def test_ctl_dns(scene):
 
 @pytest.mark.parametrize("words", [
     [], ["frobnicate"], ["dns"], ["close"], ["log"], ["log", "loud"], ["links", "a", "b"], ["status", "x"],
-    ["--frob", "status"], ["probe", "x.example"], ["history", "x.example"], ["policy", "x.example"], ["forget", "n"],
+    ["--frob", "status"], ["probe", "x.example"], ["history", "x.example"], ["policy", "x.example"], ["forget"],
 ])
 def test_ctl_usage_errors_are_64_and_one_line(scene, words):
     done = scene.run(*words)
@@ -382,10 +395,28 @@ def test_ctl_help_is_an_answer(scene, words):
     (["links", "a b"], "is not a domain"),
     (["dns", "bad..name"], "is not a domain"),
     (["dns", "192.0.2.1"], "is not a name for DNS"),
+    (["close", "nowhere/17"], "there is no node nowhere"),
+    (["close", "fedrouter-21/999999"], "there is no such link"),
+    (["close", "fedrouter-21/x"], "is not the number of a link"),
+    (["--yes", "forget", "fedrouter-21"], "is this node"),
+    (["--yes", "forget", "nowhere"], "is not on the list of nodes"),
 ])
 def test_ctl_passes_on_what_the_router_refuses(scene, words, said):
     done = scene.run(*words)
     assert done.returncode == 1 and done.stdout == "" and said in done.stderr
+
+
+@pytest.mark.parametrize("typed", ["", "n\n", "no\n", "\n", "yes, but\n"])
+def test_ctl_asks_before_it_forgets(scene, typed):
+    done = scene.run("forget", "nowhere", input=typed)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "had no Redis since" in done.stderr and done.stderr.endswith("fedrouterctl: nothing was done\n")
+
+
+def test_ctl_forgets_when_told_so(scene):
+    for typed in ("y\n", "yes\n"):
+        done = scene.run("forget", "nowhere", input=typed)
+        assert done.returncode == 1 and "is not on the list of nodes" in done.stderr
 
 
 def test_ctl_without_a_router(scene, tmp_path):
