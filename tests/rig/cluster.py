@@ -50,8 +50,8 @@ class Node(Router):
             "listen": {"mesh": [f"{self.address}:{MESH_PORT}"], "proxy_protocol_from": [BALANCER]},
             "mesh": {"ca_file": self.cluster.mesh_ca.path, "cert_file": self.mesh.chain, "key_file": self.mesh.key},
             "store": {"kind": "redis", "redis": table},
-            "components": [{"domain": f"*.{OURS}", "secret_file": self.file("component.secret", SECRET),
-                            "connections": "share"}],
+            "components": [{"domain": domain, "secret_file": self.file("component.secret", SECRET), **keys}
+                           for domain, keys in {f"*.{OURS}": {"connections": "share"}, **self.cluster.components}.items()],
         })
 
     def refusal(self):
@@ -108,11 +108,12 @@ class Node(Router):
 class Cluster:
     """`count` nodes and a Redis, written down; `start` starts them. Nodes are numbered from 1."""
 
-    def __init__(self, site, count, settings=None, table=None, program=None, certificate="good"):
+    def __init__(self, site, count, settings=None, table=None, program=None, certificate="good", components=None):
         self.site = site
         self.mesh_ca = CA(site.folder, "mesh")
         self.certificate = site.certificate([OURS, f"*.{OURS}"], certificate)
         self.table = table or {}
+        self.components = components or {}  # besides: domain -> its keys
         base = {
             "node": {"drain_timeout": "5s", "workers": 2},
             "timeouts": {"close": "1s"},

@@ -1,0 +1,169 @@
+"""Components of a cluster: whichever node they are attached to, all nodes know them."""
+import time
+
+import pytest
+
+from rig.cluster import OURS, Many
+from rig.component import Closed
+from rig.numbered import Counter, Source, check, settle
+from rig.process import wait_for
+
+ROOMS, FIRST, TEAM = f"rooms.{OURS}", f"first.{OURS}", f"team.{OURS}"
+GRACE = 5  # seconds
+GONE = 20  # at most until a dead node's instance is known to be gone: burial, or 10 s without it
+COMPONENTS = {
+    ROOMS: {"connections": "replace", "grace": f"{GRACE}s"},
+    FIRST: {"connections": "refuse"},
+    TEAM: {"connections": "share", "balance": "to"},
+}
+
+
+@pytest.fixture(scope="module")
+def scene(program, tmp_path_factory):
+    with Many(tmp_path_factory.mktemp("components"), 2, cluster={"components": COMPONENTS}) as made:
+        if refusal := made.cluster.refusal():
+            pytest.skip(refusal)
+        made.lead([ROOMS], made.cluster.nodes[0].address)
+        made.dns.start()
+        made.peer.start()
+        made.cluster.start()
+        yield made
+
+
+@pytest.fixture
+def two(scene):
+    """Both nodes, whatever the test before did, and nobody attached."""
+    scene.cluster.heal()
+    scene.attached = []
+    yield scene
+    for component in scene.attached:
+        component.close()
+    for component in scene.attached:
+        component.ended.wait(5)
+
+
+def attach(scene, node, domain, **shared):
+    made = Counter(node.component_address, domain, **shared)
+    scene.attached.append(made)
+    return made
+
+
+def send(scene, node, receiver, name, rate=500, domains=None):
+    """From a component of that node."""
+    sender = attach(scene, node, f"*.{OURS}")
+    return Source(sender, receiver, name, domains or scene.domains(4), rate)
+
+
+def arrived(receiver, count):
+    wait_for("stanzas arrive", lambda: len(receiver.arrivals) >= count or receiver.errors, 20)
+
+
+def test_is_reached_from_each_node(two):
+    """covers: ROUTE-02 CLUST-01"""
+    one, other = two.cluster.nodes
+    rooms = attach(two, other, ROOMS)
+    sources = [send(two, one, rooms, "far"), send(two, other, rooms, "near")]
+    arrived(rooms, 2000)
+    for tally in settle(sources, rooms):
+        check(tally)
+        assert tally.arrived == tally.sent and tally.twice == 0
+    two.cluster.at_rest()
+
+
+def test_gets_what_comes_in_at_another_node(two):
+    """The remote server's stream ends at the first node. (It is open before the load begins: while
+    it restarts after SASL, Prosody sends what comes then ahead of what waits.)"""
+    rooms = attach(two, two.cluster.nodes[1], ROOMS)
+    peer = two.receiver()
+    two.attached.append(peer)
+    peer.message(f"user@{ROOMS}", id="remote:first:0")
+    arrived(rooms, 1)
+    source = Source(peer, rooms, "remote", [peer.domain], 200)
+    arrived(rooms, 500)
+    (tally,) = settle([source], rooms)
+    check(tally)
+    assert tally.arrived == tally.sent
+    two.cluster.at_rest()
+
+
+def test_replace_holds_across_nodes(two):
+    """covers: COMP-12"""
+    one, other = two.cluster.nodes
+    old = attach(two, one, ROOMS)
+    new = attach(two, other, ROOMS)
+    wait_for("the older is ended", old.ended.is_set)
+    assert old.error.startswith("conflict")
+    assert not new.ended.is_set()
+
+
+def test_refuse_holds_across_nodes(two):
+    """covers: COMP-12"""
+    one, other = two.cluster.nodes
+    old = attach(two, one, FIRST)
+    with pytest.raises(Closed, match="conflict"):
+        attach(two, other, FIRST)
+    assert not old.ended.is_set()
+    old.close()
+    wait_for("its place is free", lambda: is_free(two, other))
+
+
+def is_free(scene, node):
+    try:
+        attach(scene, node, FIRST)
+        return True
+    except Closed:
+        return False
+
+
+def test_share_gives_a_key_to_one_instance(two):
+    """Whichever node a stanza enters at."""
+    one, other = two.cluster.nodes
+    instances = [attach(two, node, TEAM) for node in (one, other, other)]
+    senders = [attach(two, node, f"*.{OURS}") for node in (one, other)]
+    (own,) = two.domains(1)
+    for sender in senders:
+        for n in range(60):
+            sender.message(f"u{n}@{TEAM}", own=f"user@{own}", id=f"{n}:{own}:0")
+    wait_for("all arrive", lambda: sum(len(i.arrivals) for i in instances) >= 120)
+    keys = [{id.split(":")[0] for _, id in instance.arrivals} for instance in instances]
+    print(f"keys of each: {[len(k) for k in keys]}")
+    assert all(keys), "each has some"
+    assert sum(len(k) for k in keys) == 60, "no key at two"
+
+
+def test_moves_to_another_node(two):
+    """It comes back within its grace, elsewhere: nothing is lost, and what waited comes first."""
+    one, other = two.cluster.nodes
+    arrivals, errors = [], []
+    rooms = attach(two, other, ROOMS, arrivals=arrivals, errors=errors)
+    source = send(two, one, rooms, "far")
+    arrived(rooms, 500)
+    rooms.close()
+    rooms = attach(two, one, ROOMS, arrivals=arrivals, errors=errors)
+    now = len(arrivals)
+    arrived(rooms, now + 500)
+    (tally,) = settle([source], rooms)
+    check(tally)
+    assert tally.arrived == tally.sent
+    two.cluster.at_rest()
+
+
+def test_a_node_with_an_instance_dies(two):
+    """What it had not acknowledged goes to the other instance."""
+    one, other = two.cluster.nodes
+    arrivals, errors = [], []
+    rooms = [attach(two, node, TEAM, arrivals=arrivals, errors=errors) for node in (one, other)]
+    domains = two.domains(16)
+    source = Source(attach(two, one, f"*.{OURS}"), rooms[0], "far", domains, 500)
+    source.to = f"a@{TEAM}"
+    more = Source(attach(two, one, f"*.{OURS}"), rooms[0], "more", two.domains(16), 500)
+    more.to = f"b@{TEAM}"
+    arrived(rooms[0], 2000)
+    since = other.kill()
+    before = len(arrivals)
+    wait_for("all keys arrive again",
+             lambda: {id.split(":")[0] for _, id in list(arrivals)[before:]} >= {"far", "more"}, GONE)
+    print(f"after {time.monotonic() - since:.1f} s both keys arrive again")
+    tallies = settle([source, more], rooms[0], seconds=GONE)
+    for tally in tallies:
+        assert tally.open == 0 and tally.bounced == 0, tally
