@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rig.cluster import DOORS, MESH_PORT, REDIS_PORT, Many
+from rig.cluster import BOUND, DOORS, MESH_PORT, REDIS_PORT, Many
 from rig.cuts import Wall
 from rig.numbered import Source, check, settle, silences, spread
 from rig.process import wait_for
@@ -32,6 +32,8 @@ def scene(program, tmp_path_factory):
 def two(scene):
     """Both nodes, whatever the test before did to them, and one who counts."""
     scene.cluster.heal()
+    for node in scene.cluster.nodes:
+        node.forget()
     scene.got = scene.receiver()
     scene.sources = []
     yield scene
@@ -50,15 +52,17 @@ def begun(scene, node, domains, rate):
 
 
 def opened(scene, node, count, rate=200):
-    """The same over so many new pairs, which that node comes to own. (Right after a start it may be
-    bound by a promise; then others claim for it.)"""
-    for _ in range(5):
+    """The same over so many new pairs, which that node comes to own. While it is bound by a promise,
+    as all are after a start, others claim for it."""
+    end = time.monotonic() + BOUND + SLACK
+    while True:
         domains = scene.domains(count)
         source = begun(scene, node, domains, rate)
-        if set(scene.cluster.owners(domains, REMOTE).values()) == {node.name}:
+        owners = scene.cluster.owners(domains, REMOTE)
+        if set(owners.values()) == {node.name}:
             return source
         source.stop()
-    raise AssertionError(f"{node.name} does not claim")
+        assert time.monotonic() < end, f"{node.name} does not claim: {owners}"
 
 
 def settled(scene, *sources, **more):

@@ -67,12 +67,16 @@ class Node(Router):
     def launch(self):
         """Starts it; whether it is ready is another question."""
         self.write()
-        self.lines = len(self.process.log().splitlines())
+        self.forget()
         self.process.start([(self.address, S2S_PORT), (self.address, S2S_TLS_PORT)])
         return self
 
+    def forget(self):
+        """What it said so far."""
+        self.lines = len(self.process.log().splitlines())
+
     def said(self, *words):
-        """Lines of the log since it was started last."""
+        """Lines of its log since it was started, or that was forgotten."""
         lines = self.process.log().splitlines()[self.lines:]
         return [line for line in lines if all(re.search(word, line) for word in words)]
 
@@ -173,15 +177,9 @@ class Cluster:
         self.meshed()
 
     def meshed(self):
-        """Each has a connection to each other, as the lines of its log say."""
-        def last(node, other):
-            lines = node.said(r" mesh\.(up|down) ", rf"node={other.name}\b")
-            return bool(lines) and " mesh.up " in lines[-1]
-
         for node in self.nodes:
-            for other in self.nodes:
-                if other is not node:
-                    wait_for(f"{node.name} is connected to {other.name}", lambda: last(node, other), 15)
+            wait_for(f"{node.name} is connected to the others",
+                     lambda n=node: n.metrics()["mesh_peers"] == len(self.nodes) - 1, 15)
 
     def owners(self, domains, remote):
         """{our domain: name of the node whose row says that the pair is its}"""
