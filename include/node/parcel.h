@@ -31,7 +31,7 @@ struct parcel_slip {
 void parcel_write_slip(const struct parcel_slip *s, struct byteq *out);
 enum err parcel_read_slip(struct slice text, struct parcel_slip *ret_slip) MUST_USE;
 
-/* Whole rows, each an object that begins with "node" and this name. */
+/* Whole rows, each an object that begins with "node" and this name; any JSON parser takes them. */
 enum err parcel_check(struct slice rows, struct slice node, size_t *ret_count) MUST_USE;
 
 #endif

@@ -1,8 +1,8 @@
 /* node/rowtext.h - one flat JSON object, written member by member. Pure.
  *
  * For rows by the thousand, written while a worker's streams wait: a tree that is built, hashed
- * and thrown away costs ten times as much. Texts become valid UTF-8; bytes that are not come from
- * peers and turn into '?'. Keys are constants of plain letters. Spec: RFC 8259.
+ * and thrown away costs ten times as much. Texts become valid UTF-8; bytes that are not, and NUL,
+ * come from peers and turn into '?'. Keys are constants of plain letters. Spec: RFC 8259.
  */
 #ifndef NODE_ROWTEXT_H
 #define NODE_ROWTEXT_H

@@ -9,11 +9,11 @@ static json_t *string_of(struct slice text)
 
     if (!text.ptr)
         return json_null();
-    if (slice_is_utf8(text))
+    if (slice_is_utf8(text) && slice_find(text, '\0') == text.len)
         return json_stringn_nocheck(text.ptr, text.len);
     clean = mem_strndup(text);
     for (size_t i = 0; i < text.len; i++)
-        if ((unsigned char)clean[i] >= 0x80)
+        if ((unsigned char)clean[i] >= 0x80 || !clean[i])
             clean[i] = '?';
     made = json_stringn_nocheck(clean, text.len);
     mem_free(clean);

@@ -1,6 +1,6 @@
 /* router/node/json.h - members of JSON objects, for the files of this floor that answer with JSON.
  *
- * Every text becomes valid UTF-8: bytes that are not come from peers and turn into '?'.
+ * Every text becomes valid UTF-8: bytes that are not, and NUL, come from peers and turn into '?'.
  */
 #ifndef NODE_JSON_H
 #define NODE_JSON_H

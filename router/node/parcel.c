@@ -115,8 +115,10 @@ enum err parcel_read_slip(struct slice text, struct parcel_slip *ret_slip)
 
 /* --- checking --- */
 
+/* Stricter than JSON: what our own writers write, and what any parser takes. */
 struct scan {
     const char *at, *end;
+    unsigned names; /* members "node" of the row itself */
 };
 
 static bool accept(struct scan *s, char c)
@@ -135,42 +137,53 @@ static bool accept_word(struct scan *s, struct slice word)
     return true;
 }
 
-static bool digits(struct scan *s)
+/* More do not fit the numbers of other parsers. */
+#define INTEGER_DIGITS_MAX  18
+#define EXPONENT_DIGITS_MAX 2
+
+static bool digits(struct scan *s, size_t most)
 {
     const char *from = s->at;
 
     while (s->at < s->end && *s->at >= '0' && *s->at <= '9')
         s->at++;
-    return s->at > from;
+    return s->at > from && (size_t)(s->at - from) <= most;
 }
 
 static bool number(struct scan *s)
 {
     accept(s, '-');
-    if (!accept(s, '0') && !digits(s))
+    if (!accept(s, '0') && !digits(s, INTEGER_DIGITS_MAX))
         return false;
-    if (accept(s, '.') && !digits(s))
+    if (accept(s, '.') && !digits(s, INTEGER_DIGITS_MAX))
         return false;
     if (!accept(s, 'e') && !accept(s, 'E'))
         return true;
     if (!accept(s, '-'))
         accept(s, '+');
-    return digits(s);
+    return digits(s, EXPONENT_DIGITS_MAX);
 }
 
-static bool hex4(struct scan *s)
+static bool one_of(struct scan *s, const char *set)
 {
-    for (unsigned i = 0; i < 4; i++, s->at++)
-        if (s->at == s->end || !strchr("0123456789abcdefABCDEF", *s->at) || !*s->at)
-            return false;
+    if (s->at == s->end || !*s->at || !strchr(set, *s->at))
+        return false;
+    s->at++;
     return true;
+}
+
+/* Of controls alone: all else is there as it is. None is NUL. */
+static bool escaped_control(struct scan *s)
+{
+    const char *digits_at = s->at + 2;
+
+    return accept_word(s, SLICE("00")) && one_of(s, "01") && one_of(s, "0123456789abcdefABCDEF") &&
+           memcmp(digits_at, "00", 2) != 0;
 }
 
 static bool escape(struct scan *s)
 {
-    char c = s->at < s->end ? *s->at++ : '\0';
-
-    return c == 'u' ? hex4(s) : c && strchr("\"\\/bfnrt", c);
+    return accept(s, 'u') ? escaped_control(s) : one_of(s, "\"\\/bfnrt");
 }
 
 /* Behind its first quote. Whether it is UTF-8 has been looked at. */
@@ -189,9 +202,20 @@ static bool string(struct scan *s)
 
 static bool value(struct scan *s, unsigned depth);
 
+static bool key(struct scan *s, unsigned depth)
+{
+    const char *from = s->at;
+
+    while (one_of(s, "abcdefghijklmnopqrstuvwxyz0123456789_"))
+        continue;
+    if (depth + 1 == PARCEL_DEPTH_MAX)
+        s->names += slice_is(slice_make(from, (size_t)(s->at - from)), "node");
+    return s->at > from;
+}
+
 static bool member(struct scan *s, unsigned depth)
 {
-    return accept(s, '"') && string(s) && accept(s, ':') && value(s, depth);
+    return accept(s, '"') && key(s, depth) && accept(s, '"') && accept(s, ':') && value(s, depth);
 }
 
 /* Our writers leave no white space between the parts. */
@@ -228,12 +252,13 @@ static bool row(struct scan *s, struct slice node)
     bool named = accept_word(&begin, SLICE("{\"node\":\"")) && accept_word(&begin, node) &&
                  accept(&begin, '"');
 
-    return named && value(s, PARCEL_DEPTH_MAX);
+    s->names = 0;
+    return named && value(s, PARCEL_DEPTH_MAX) && s->names == 1;
 }
 
 enum err parcel_check(struct slice rows, struct slice node, size_t *ret_count)
 {
-    struct scan s = {rows.ptr, rows.ptr + rows.len};
+    struct scan s = {.at = rows.ptr, .end = rows.ptr + rows.len};
     size_t count = 0;
 
     if (rows.len == 0 || !slice_is_utf8(rows))

@@ -35,8 +35,8 @@ static void put_odd(struct byteq *out, char c)
     unsigned char u = (unsigned char)c;
     char text[6] = {'\\', 'u', '0', '0', digits[u >> 4], digits[u & 15]};
 
-    if (u >= 0x80)
-        byteq_append(out, SLICE("?"));
+    if (u >= 0x80 || u == 0)
+        byteq_append(out, SLICE("?")); /* some parsers end at NUL */
     else if (u < 0x20)
         byteq_append(out, slice_make(text, sizeof(text)));
     else

@@ -139,8 +139,9 @@ TEST(parcel, sound_rows_pass)
         {N "}", 1},
         {N ",\"a\":1},\n" N ",\"b\":[1,2,{\"c\":null}]}", 2},
         {N ",\"x\":-0.5e+10,\"y\":0,\"z\":1E5,\"f\":false,\"t\":true}", 1},
-        {N ",\"t\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9 \xc3\xa9\"}", 1},
+        {N ",\"t\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u001f \xc3\xa9\"}", 1},
         {N ",\"e\":{},\"l\":[]}", 1},
+        {N ",\"e\":{\"node\":\"edge-1\"},\"n\":123456789012345678}", 1},
         {N ",\"d\":[[[[[[{}]]]]]]}", 1},
     };
 
@@ -176,7 +177,16 @@ TEST(parcel, other_rows_are_refused)
         N ",\"a\":NaN}",                 /* ... */
         N ",\"a\":nul}",                 /* words */
         N ",\"a\":\"\\x\"}",             /* escapes */
-        N ",\"a\":\"\\u12g4\"}",         /* ... */
+        N ",\"a\":\"\\u001g\"}",         /* ... */
+        N ",\"a\":\"\\u0000\"}",         /* some parsers end there */
+        N ",\"a\":\"\\ud800\"}",         /* half a character */
+        N ",\"a\":\"\\u00e9\"}",         /* nobody has to write that */
+        N ",\"a\":1234567890123456789}", /* more than a number holds */
+        N ",\"a\":1e999}",               /* ... */
+        N ",\"node\":\"edge-1\"}",       /* who is it? */
+        N ",\"A\":1}",                   /* keys are plain words */
+        N ",\"n\\u006fde\":\"x\"}",      /* ... */
+        N ",\"\":1}",                    /* ... */
         N ",\"a\":\"b\nc\"}",            /* a bare control character */
         N ",\"a\":\"\xff\"}",            /* not UTF-8 */
         N ",\"a\":\"b}",                 /* open */
@@ -196,7 +206,7 @@ TEST(parcel, other_rows_are_refused)
 /* What passes is JSON for a parser that we did not write, whichever byte of it is another. */
 TEST(parcel, what_passes_is_json)
 {
-    static const char row[] = N ",\"a\":[1,-2.5e3,\"b\\u00e9\"],\"c\":{\"d\":null,\"e\":true}}";
+    static const char row[] = N ",\"a\":[1,-2.5e3,\"b\\u0019\"],\"c\":{\"d\":null,\"e\":true}}";
     char text[sizeof(row)];
     size_t passed = 0;
     size_t count;

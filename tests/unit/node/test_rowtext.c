@@ -16,7 +16,7 @@ static void check_text(struct slice text, const char *expected)
     rowtext_begin(&r, &q);
     rowtext_slice(&r, "a", text);
     rowtext_end(&r);
-    o = json_loadb(byteq_slice(&q).ptr, byteq_len(&q), JSON_ALLOW_NUL, &error);
+    o = json_loadb(byteq_slice(&q).ptr, byteq_len(&q), 0, &error);
     CHECK_MSG(o, "%.*s: %s", SLICE_ARGS(byteq_slice(&q)), error.text);
     if (expected)
         CHECK_STR(json_string_value(json_object_get(o, "a")), expected);
@@ -60,6 +60,12 @@ TEST(rowtext, every_byte_is_valid_json)
     }
 }
 
+TEST(rowtext, nul_is_no_end)
+{
+    check_text(slice_make("a\0b", 3), "a?b");
+    check_text(slice_make("\0", 1), "?");
+}
+
 TEST(rowtext, members_of_every_kind)
 {
     struct byteq q;
@@ -84,4 +90,4 @@ TEST(rowtext, members_of_every_kind)
 }
 
 TESTS(TEST_OF(rowtext, every_text_reads_back), TEST_OF(rowtext, every_byte_is_valid_json),
-      TEST_OF(rowtext, members_of_every_kind))
+      TEST_OF(rowtext, nul_is_no_end), TEST_OF(rowtext, members_of_every_kind))
