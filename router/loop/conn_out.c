@@ -8,12 +8,11 @@
 
 /* --- what the kernels have ------------------------------------------------------------------- */
 
-/* So many bytes of the wire, or one less: of a FIN. */
 static void count_arrived(struct conn *c, uint64_t wire)
 {
     if (c->tls)
         c->acked = ackmap_pass(&c->marks, wire, c->acked);
-    else if (wire > c->acked)
+    else
         c->acked = wire;
 }
 
@@ -25,7 +24,9 @@ void conn_count_acks(struct conn *c)
         return;
     c->asked_ms = loop_now_ms(c->loop);
     unacked = sock_unacked(c->sock);
-    if (unacked < c->sent) /* a FIN counts, too */
+    if (c->output == OUT_FINISHED && unacked > 0)
+        unacked--; /* the FIN, behind all the bytes */
+    if (unacked < c->sent)
         count_arrived(c, c->sent - unacked);
 }
 

@@ -271,6 +271,25 @@ TEST(conn, what_a_frozen_peer_has_is_known_exactly)
     }
 }
 
+/* The kernel counts a FIN as one byte more: it is none of ours. */
+TEST(conn, a_fin_that_is_not_acknowledged_hides_nothing)
+{
+    struct rig r;
+
+    rig_open(&r, 5, 0);
+    world_set_latency(r.w, r.node, r.far, 50000, 50000);
+    world_set_latency(r.w, r.far, r.node, 50000, 50000);
+    conn_write(r.conn, SLICE("<message/>"));
+    world_advance(r.w, 90);
+    CHECK_EQ(r.acked, 0);
+    conn_finish(r.conn);
+    world_advance(r.w, 35);
+    world_cut(r.w, r.far, r.node, true);
+    world_advance(r.w, 100);
+    CHECK_EQ(r.acked, 10);
+    rig_close(&r);
+}
+
 /* RFC 6120 4.4: what came before a reset is still ours. */
 TEST(conn, last_words_before_a_reset_are_delivered)
 {
@@ -296,4 +315,5 @@ TESTS(TEST_OF(conn, clear_bytes_go_both_ways),
       TEST_OF(conn, who_does_not_read_is_felt_and_drained_is_told),
       TEST_OF(conn, lost_acknowledgements_leave_bytes_in_doubt),
       TEST_OF(conn, tls_over_every_border), TEST_OF(conn, what_a_frozen_peer_has_is_known_exactly),
+      TEST_OF(conn, a_fin_that_is_not_acknowledged_hides_nothing),
       TEST_OF(conn, last_words_before_a_reset_are_delivered))
