@@ -77,6 +77,8 @@ struct world {
     size_t receive_bytes;
     bool chop;
     bool trace;
+    void (*let_go)(void *arg, const struct let_go *g);
+    void *let_go_arg;
 };
 
 /* --- world.c --- */

@@ -40,6 +40,7 @@ uint64_t tcp_unacked(const struct tcp *t);
 uint64_t tcp_unread(const struct tcp *t);
 void tcp_shutdown(struct tcp *t);
 void tcp_close(struct tcp *t, bool reset);
+uint64_t tcp_born_us(const struct tcp *t); /* its SYN was sent, or came */
 const struct addr *tcp_local(const struct tcp *t);
 const struct addr *tcp_peer(const struct tcp *t);
 

@@ -7,6 +7,13 @@
 
 #define MOVE_MOST_US 100 /* how long a peer takes to look at what came */
 #define NOTE_MAX     4000
+/* Cipher text is looked at in such pieces. */
+#define PIECE_BYTES 128
+
+struct passed {
+    uint64_t input;
+    uint64_t wire;
+};
 
 struct peer {
     struct owned owned;
@@ -26,6 +33,12 @@ struct peer {
     enum err error;
     struct byteq in;  /* plain */
     struct byteq out; /* for the wire */
+    struct connection connection;
+    uint64_t input;        /* bytes that came into `in` */
+    uint64_t clear;        /* of these, before TLS */
+    uint64_t wire;         /* bytes read */
+    struct passed *passed; /* with TLS: where `input` grew */
+    size_t passed_count;
 };
 
 struct peer_port {
@@ -120,9 +133,21 @@ static void write_out(struct peer *p)
         byteq_take(&p->out, n);
 }
 
+static void note_passed(struct peer *p)
+{
+    size_t n = p->passed_count;
+
+    if ((n & (n - 1)) == 0)
+        p->passed = mem_realloc(p->passed, (n ? 2 * n : 1) * sizeof(*p->passed));
+    p->passed[p->passed_count++] = (struct passed){p->input, p->wire};
+}
+
 static void got_plain(struct peer *p, struct slice plain)
 {
     byteq_append(&p->in, plain);
+    p->input += plain.len;
+    if (p->tls)
+        note_passed(p);
     note_heard(p, plain);
 }
 
@@ -163,11 +188,18 @@ static void decrypt(struct peer *p)
 static void got_bytes(struct peer *p, struct slice bytes)
 {
     if (!p->tls) {
+        p->wire += bytes.len;
         got_plain(p, bytes);
         return;
     }
-    peertls_feed(p->tls, bytes);
-    decrypt(p);
+    while (bytes.len) {
+        struct slice piece = slice_sub(bytes, 0, PIECE_BYTES);
+
+        p->wire += piece.len;
+        peertls_feed(p->tls, piece);
+        decrypt(p);
+        bytes = slice_from_offset(bytes, piece.len);
+    }
 }
 
 static void read_in(struct peer *p)
@@ -238,6 +270,7 @@ static void free_peer(struct owned *o)
     peertls_free(p->tls);
     byteq_fini(&p->in);
     byteq_fini(&p->out);
+    mem_free(p->passed);
     mem_free(p->name);
     mem_free(p);
 }
@@ -249,6 +282,7 @@ static struct peer *make_peer(struct world *w, const char *name, struct tcp *t)
     p->world = w;
     p->name = mem_strdup(name);
     p->tcp = t;
+    p->connection = (struct connection){*tcp_local(t), *tcp_peer(t), tcp_born_us(t)};
     event_init(&p->move, move);
     byteq_init(&p->in);
     byteq_init(&p->out);
@@ -400,6 +434,8 @@ enum err peer_tls(struct peer *p, const struct peertls_options *o, uint64_t max_
     if (!p->tls)
         return ERR_UNSUPPORTED;
     peertls_feed(p->tls, byteq_slice(&p->in));
+    p->input -= byteq_len(&p->in);
+    p->clear = p->input;
     byteq_clear(&p->in);
     decrypt(p);
     stir(p);
@@ -413,6 +449,17 @@ enum err peer_tls(struct peer *p, const struct peertls_options *o, uint64_t max_
 struct peertls *peer_session(struct peer *p)
 {
     return p->tls;
+}
+
+uint64_t peer_wire_bytes(const struct peer *p, uint64_t input)
+{
+    size_t i = 0;
+
+    if (!p->tls || input <= p->clear)
+        return input;
+    while (i < p->passed_count && p->passed[i].input < input)
+        i++;
+    return i < p->passed_count ? p->passed[i].wire : p->wire;
 }
 
 /* --- ends --- */
@@ -495,9 +542,16 @@ const char *peer_name(const struct peer *p)
     return p->name;
 }
 
+const struct connection *peer_connection(const struct peer *p)
+{
+    return &p->connection;
+}
+
 uint64_t peer_unacked(const struct peer *p)
 {
-    return p->tcp ? tcp_unacked(p->tcp) : p->left;
+    size_t kept = byteq_len(&p->out) + (p->tls ? byteq_len(peertls_output(p->tls)) : 0);
+
+    return kept + (p->tcp ? tcp_unacked(p->tcp) : p->left);
 }
 
 uint64_t peer_unread(const struct peer *p)

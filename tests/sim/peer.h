@@ -39,6 +39,9 @@ bool peer_is_quiet(struct peer *p, uint64_t ms);
  * ERR_TIMEOUT, ERR_CRYPTO, ERR_CLOSED. */
 enum err peer_tls(struct peer *p, const struct peertls_options *o, uint64_t max_ms) MUST_USE;
 struct peertls *peer_session(struct peer *p); /* NULL in clear */
+/* How many bytes of the wire were read when so many had come into the input; with TLS to a hundred
+ * or so. */
+uint64_t peer_wire_bytes(const struct peer *p, uint64_t input);
 
 bool peer_is_up(const struct peer *p);
 bool peer_has_ended(const struct peer *p);    /* FIN came */
@@ -53,6 +56,13 @@ void peer_finish(struct peer *p);   /* close_notify, if TLS, and FIN; gone when 
 void peer_quit(struct peer *p);     /* its process is gone: FIN, and RST to what still comes */
 void peer_reset(struct peer *p);    /* RST */
 const char *peer_name(const struct peer *p);
+/* Which connection it was: ports are used again. */
+struct connection {
+    struct addr local;
+    struct addr remote;
+    uint64_t born_us;
+};
+const struct connection *peer_connection(const struct peer *p);
 /* Written by us and not acknowledged by the other kernel; of a closed one: when we closed. */
 uint64_t peer_unacked(const struct peer *p);
 /* Acknowledged by our kernel, and not read yet. */

@@ -164,6 +164,15 @@ void tcp_tell(struct tcp *t)
         t->notify(t->arg);
 }
 
+static void tell_let_go(struct tcp *t, uint64_t sent)
+{
+    struct let_go g = {&t->local, &t->remote, t->acked, sent};
+
+    if (t->owner && !t->let_go && t->world->let_go)
+        t->world->let_go(t->world->let_go_arg, &g);
+    t->let_go = true;
+}
+
 /* Broken: what the peer sent before can still be read, nothing can be written. */
 void tcp_fail(struct tcp *t, enum err why)
 {
@@ -171,6 +180,7 @@ void tcp_fail(struct tcp *t, enum err why)
     char text[ADDR_TEXT_MAX];
 
     trace(t->world, "%s broken: %s", addr_format(&t->local, text), err_text(why));
+    tell_let_go(t, t->sent);
     unmap(t);
     world_cancel(t->world, &t->retry);
     t->lost = tcp_end(t) - t->acked;
@@ -392,6 +402,7 @@ void tcp_close(struct tcp *t, bool reset)
 {
     bool unread = byteq_len(&t->in) > 0;
 
+    tell_let_go(t, t->sent);
     drop_number(t);
     if (t->state == TCP_BROKEN || t->state == TCP_SYN_SENT) {
         tcp_destroy(t);
@@ -404,6 +415,11 @@ void tcp_close(struct tcp *t, bool reset)
     }
     tcp_shutdown(t);
     tcp_bury_orphan(t);
+}
+
+uint64_t tcp_born_us(const struct tcp *t)
+{
+    return t->born_us;
 }
 
 const struct addr *tcp_local(const struct tcp *t)
@@ -424,8 +440,10 @@ void tcp_owner_dead(struct host *h)
     {
         struct tcp *t = LIST_ENTRY(n, struct tcp, node);
 
-        if (t->owner)
-            tcp_close(t, false);
+        if (!t->owner)
+            continue;
+        tell_let_go(t, UINT64_MAX);
+        tcp_close(t, false);
     }
 }
 

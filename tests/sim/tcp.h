@@ -48,6 +48,8 @@ struct tcp {
     size_t send_room;
     uint64_t acked;
     uint64_t next; /* to be sent */
+    uint64_t sent; /* the highest it was */
+    bool let_go;   /* told */
     uint64_t edge; /* the peer's window ends here */
     bool fin_wanted;
     bool fin_acked;

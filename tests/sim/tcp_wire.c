@@ -59,6 +59,8 @@ static void send_segment(struct tcp *t)
         flags |= PACKET_FIN;
     tcp_send(t, flags, t->next, slice_sub(byteq_slice(&t->out), (size_t)(t->next - t->acked), n));
     t->next += n + (flags & PACKET_FIN ? 1 : 0);
+    if (t->sent < t->next)
+        t->sent = t->next;
 }
 
 static bool may_send(const struct tcp *t)
@@ -111,6 +113,8 @@ static void probe(struct tcp *t)
     size_t at = (size_t)(t->next - t->acked);
 
     tcp_send(t, PACKET_ACK, t->next, slice_sub(byteq_slice(&t->out), at, 1));
+    if (t->sent == t->next)
+        t->sent++;
 }
 
 static void retry_data(struct tcp *t)

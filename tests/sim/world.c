@@ -120,6 +120,12 @@ void world_free(struct world *w)
     current = NULL;
 }
 
+void world_on_let_go(struct world *w, void (*fn)(void *arg, const struct let_go *g), void *arg)
+{
+    w->let_go = fn;
+    w->let_go_arg = arg;
+}
+
 struct world *world_current(void)
 {
     return current;

@@ -108,6 +108,17 @@ void world_set_chopping(struct world *w, bool chop);
 /* An address that belongs to nobody: packets vanish. Others nobody has: unreachable. */
 void world_blackhole(struct world *w, const char *ip);
 
+/* A program let go of a connection, or it broke: how far the other end had acknowledged what this
+ * one wrote, and how far it was sent. Whoever holds this end can know the first, and withdraw what
+ * is behind the second. A killed program's kernel goes on sending: `sent` is UINT64_MAX then. */
+struct let_go {
+    const struct addr *local;
+    const struct addr *remote;
+    uint64_t acked;
+    uint64_t sent;
+};
+void world_on_let_go(struct world *w, void (*fn)(void *arg, const struct let_go *g), void *arg);
+
 /* Packets sent so far to an address and port, by kind: who was dialled, who was asked. */
 unsigned world_syns_to(struct world *w, const struct addr *to);
 

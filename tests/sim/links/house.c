@@ -188,8 +188,8 @@ static uint64_t counted(struct house *h, unsigned first, unsigned last)
 /* Bounces nobody could take, and what must not be answered: the only silent ends. */
 static void add_silent(struct house *h)
 {
-    h->land->may_be_silent += (unsigned)(counted(h, COUNTER_MADE_LOST, COUNTER_MADE_LOST) +
-                                         counted(h, COUNTER_DROPPED, COUNTER_DROPPED_END));
+    h->land->lost_bounces += (unsigned)counted(h, COUNTER_MADE_LOST, COUNTER_MADE_LOST);
+    h->land->dropped += (unsigned)counted(h, COUNTER_DROPPED, COUNTER_DROPPED_END);
     h->land->resent += (unsigned)counted(h, COUNTER_RESENT, COUNTER_RESENT);
 }
 

@@ -68,6 +68,15 @@ struct wire {
     uint64_t speed;
 };
 
+/* A connection that a router let go of. */
+struct parting {
+    struct addr router;
+    struct addr other;
+    uint64_t acked;
+    uint64_t sent;
+    uint64_t now_us;
+};
+
 struct land {
     const char *program; /* that plays it */
     uint64_t seed;
@@ -86,8 +95,11 @@ struct land {
     struct ledger ledger;
     struct wire wires[PARTIES_MAX + 1];
     size_t wire_count;
-    unsigned serial;        /* of connections */
-    unsigned may_be_silent; /* as the routers counted */
+    struct parting *partings;
+    size_t parting_count;
+    unsigned serial;       /* of connections */
+    unsigned lost_bounces; /* as the routers counted */
+    unsigned dropped;
     unsigned resent;
     bool calm; /* the end: nothing befalls any more, nobody writes */
     /* The routers are nodes of one cluster: what they have in common. */

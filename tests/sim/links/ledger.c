@@ -79,8 +79,10 @@ static void free_tracks(struct map *m)
 
 void ledger_fini(struct ledger *l)
 {
-    for (size_t i = 0; i < l->count; i++)
+    for (size_t i = 0; i < l->count; i++) {
+        mem_free(l->letters[i]->arrivals);
         mem_free(l->letters[i]);
+    }
     mem_free(l->letters);
     free_tracks(&l->last);
     free_tracks(&l->lines);
@@ -99,11 +101,29 @@ struct letter *ledger_new(struct ledger *l, struct origin *origin)
     return x;
 }
 
+/* Behind the text: what was read of it. */
+static void tell_arrivals(const struct letter *x, char *text, size_t size)
+{
+    for (unsigned i = 0; i < x->arrival_count; i++) {
+        const struct arrival *a = &x->arrivals[i];
+        size_t len = strlen(text);
+
+        snprintf(text + len, size - len, "; %s on line %u at %.3f s, its end at %llu",
+                 a->bounce ? "bounced" : "read", a->on->serial, (double)a->now_us / 1e6,
+                 (unsigned long long)a->end);
+        len = strlen(text);
+        if (a->on->let_go)
+            snprintf(text + len, size - len, " (%llu acknowledged, %llu sent)",
+                     (unsigned long long)a->on->acked, (unsigned long long)a->on->sent);
+    }
+}
+
 static void wrong(struct ledger *l, const struct letter *x, const char *what)
 {
-    char text[400];
+    char text[1000];
 
     snprintf(text, sizeof(text), "stanza %u from %s to %s: %s", x->id, x->from, x->to, what);
+    tell_arrivals(x, text, sizeof(text));
     l->fail(l->arg, text);
 }
 
@@ -157,20 +177,20 @@ static struct track *track(struct map *m, const char *key)
     return t;
 }
 
-/* Only another router on the way can have got it twice, and then passes both on. */
-static bool may_repeat(const struct letter *x)
+/* Only then one on the way can have got it twice, and passes both on. */
+static bool passes_two(const struct letter *x)
 {
-    return x->deliveries && x->places[2] != NULL;
+    return x->places[2] || x->common;
 }
 
-static void check_line(struct ledger *l, const struct letter *x, unsigned serial)
+static void check_line(struct ledger *l, const struct letter *x, const struct reading *r)
 {
     char key[256];
     struct track *t;
 
-    way(x, serial, key, sizeof(key));
+    way(x, r->on->serial, key, sizeof(key));
     t = track(&l->lines, key);
-    if (t->id > x->id && may_repeat(x))
+    if (t->id > x->id && x->deliveries && x->places[2])
         return;
     if (t->id == x->id + 1)
         wrong(l, x, "twice on one connection");
@@ -190,60 +210,62 @@ static bool slept(const struct letter *x)
 
 static void suspect(struct letter *x, const char *what)
 {
+    if (x->suspect)
+        return;
     x->suspect = what;
     x->suspect_us = x->last_us;
 }
 
-void ledger_judge(struct ledger *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        struct letter *x = l->letters[i];
-
-        if (x->suspect && !uncertain(x, x->suspect_us) &&
-            !spells_cover(&x->home->spells, x->suspect_us))
-            wrong(l, x, x->suspect);
-    }
-}
-
-static void check_first(struct ledger *l, const struct letter *x)
+/* True: one that was sent later came before. */
+static bool check_first(struct ledger *l, struct letter *x)
 {
     char key[256];
     struct track *t;
 
     way(x, 0, key, sizeof(key));
     t = track(&l->last, key);
-    if (t->id > x->id && x->spread && slept(x))
-        return;
     if (t->id > x->id)
-        wrong(l, x, "behind one that was sent later");
+        return !x->spread || !slept(x);
     t->id = x->id + 1;
+    return false;
 }
 
-void ledger_delivered(struct ledger *l, unsigned id, struct slice from, struct slice to,
-                      unsigned serial, uint64_t now_us)
+static struct arrival *arrived(struct letter *x, const struct reading *r, bool bounce)
 {
-    struct letter *x = find(l, id);
+    unsigned n = x->arrival_count++;
 
-    if (!slice_is(from, x->from) || !slice_is(to, x->to))
+    if ((n & (n - 1)) == 0)
+        x->arrivals = mem_realloc(x->arrivals, (n ? 2 * n : 1) * sizeof(*x->arrivals));
+    x->arrivals[n] =
+        (struct arrival){.on = r->on, .end = r->end, .now_us = r->now_us, .bounce = bounce};
+    return &x->arrivals[n];
+}
+
+void ledger_delivered(struct ledger *l, const struct reading *r)
+{
+    struct letter *x = find(l, r->id);
+    struct arrival *a = arrived(x, r, false);
+
+    if (!slice_is(r->from, x->from) || !slice_is(r->to, x->to))
         wrong(l, x, "came with other addresses");
-    check_line(l, x, serial);
+    check_line(l, x, r);
     if (x->bounces && !uncertain(x, x->last_us))
         suspect(x, "delivered after it was bounced");
     if (x->deliveries && !uncertain(x, x->last_us))
         suspect(x, "delivered twice without need");
-    if (!x->deliveries++)
-        check_first(l, x);
-    else
+    x->last_us = r->now_us;
+    if (x->deliveries++)
         l->repeats++;
-    x->last_us = now_us;
+    else
+        a->behind = check_first(l, x);
 }
 
-void ledger_bounced(struct ledger *l, unsigned id, struct slice from, struct slice to,
-                    uint64_t now_us)
+void ledger_bounced(struct ledger *l, const struct reading *r)
 {
-    struct letter *x = find(l, id);
+    struct letter *x = find(l, r->id);
 
-    if (!slice_is(from, x->to) || !slice_is(to, x->from))
+    arrived(x, r, true);
+    if (!slice_is(r->from, x->to) || !slice_is(r->to, x->from))
         wrong(l, x, "bounced with other addresses");
     if (!x->answerable)
         wrong(l, x, "bounced though it must not be answered");
@@ -252,7 +274,75 @@ void ledger_bounced(struct ledger *l, unsigned id, struct slice from, struct sli
     if (x->deliveries && !x->bounces && !uncertain(x, x->last_us))
         suspect(x, "delivered and bounced");
     x->bounces++;
-    x->last_us = now_us;
+    x->last_us = r->now_us;
+}
+
+/* --- what may be so, when all is over ---
+ *
+ * A router that gives up a connection, or whose connection breaks, knows what was acknowledged by
+ * then. What it had sent and was not acknowledged may have been read or not: that, and nothing
+ * else, may be read and be bounced, or be read there and once more elsewhere, earlier or later.
+ */
+
+/* The router may have thought that it was not. */
+static bool in_doubt(const struct arrival *a)
+{
+    return a->on->let_go && a->end > a->on->acked;
+}
+
+static void judge_arrival(struct ledger *l, const struct letter *x, const struct arrival *a)
+{
+    if (a->on->let_go && a->end > a->on->sent)
+        wrong(l, x, "sent when the router had let go of the connection");
+    if (a->behind && !in_doubt(a) && !(x->places[2] && uncertain(x, a->now_us)))
+        wrong(l, x, "behind one that was sent later");
+}
+
+/* One router between sender and addressee. */
+static void judge_one(struct ledger *l, const struct letter *x)
+{
+    unsigned sure = 0;
+    unsigned bounced_sure = 0;
+
+    for (unsigned i = 0; i < x->arrival_count; i++) {
+        const struct arrival *a = &x->arrivals[i];
+
+        if (in_doubt(a))
+            continue;
+        if (a->bounce)
+            bounced_sure++;
+        else
+            sure++;
+    }
+    if (sure && x->bounces)
+        wrong(l, x, "delivered and bounced");
+    if (sure > 1)
+        wrong(l, x, "delivered twice without need");
+    if (bounced_sure > 1)
+        wrong(l, x, "bounced twice");
+}
+
+/* Two of them: what passes between those is not seen, only that it may pass twice. The second may
+ * bounce it at first; who sent it hears of that (ledger_sum). */
+static void judge_two(struct ledger *l, const struct letter *x)
+{
+    if (x->suspect && !uncertain(x, x->suspect_us) &&
+        !spells_cover(&x->home->spells, x->suspect_us))
+        wrong(l, x, x->suspect);
+}
+
+void ledger_judge(struct ledger *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct letter *x = l->letters[i];
+
+        for (unsigned k = 0; k < x->arrival_count; k++)
+            judge_arrival(l, x, &x->arrivals[k]);
+        if (passes_two(x))
+            judge_two(l, x);
+        else
+            judge_one(l, x);
+    }
 }
 
 /* --- the end --- */
@@ -272,10 +362,20 @@ bool letter_is_silent(const struct letter *x)
     return !x->deliveries && !x->bounces && !may_be_lost(x);
 }
 
+static bool is_behind(const struct letter *x)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < x->arrival_count; i++)
+        any |= x->arrivals[i].behind;
+    return any;
+}
+
 static void add(const struct letter *x, struct ledger_sums *sums)
 {
     sums->certain += x->origin->clean;
     sums->delivered += x->deliveries > 0;
+    sums->unheard += x->places[2] && is_behind(x) && x->answerable && !x->bounces;
     if (x->deliveries || x->bounces)
         return;
     if (may_be_lost(x))

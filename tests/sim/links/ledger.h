@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-/* Times when a wire, or the process behind it, could lose acknowledgements: a stanza that was
- * delivered then may be delivered again. */
+/* Times when what lies between two routers could lose acknowledgements: a stanza that the second
+ * was given then it may be given again. */
 #define SPELLS_MAX 64
 
 struct spells {
@@ -41,10 +41,24 @@ struct place {
     bool slept;
 };
 
-/* Which connection wrote it: what was on it is certain only if it ended well. */
+/* A connection of a party. What it wrote there is certain if the router's kernel acknowledged all
+ * of it, however it ended; what a router wrote, as far as that router could know, which is said
+ * when all is over: */
 struct origin {
     unsigned serial;
     bool clean;
+    bool let_go;    /* the router's end is gone, */
+    uint64_t acked; /* who knew that all before arrived, */
+    uint64_t sent;  /* and had sent so much */
+};
+
+/* A stanza was read, or the answer to it. */
+struct arrival {
+    const struct origin *on;
+    uint64_t end; /* of its bytes on the wire */
+    uint64_t now_us;
+    bool bounce;
+    bool behind; /* one that was sent later was read before */
 };
 
 struct letter {
@@ -59,6 +73,8 @@ struct letter {
     bool answerable;
     bool spread; /* to several instances: in order for each address only */
     uint64_t sent_us;
+    struct arrival *arrivals;
+    unsigned arrival_count;
     unsigned deliveries;
     unsigned bounces;
     uint64_t last_us;    /* delivered or bounced */
@@ -81,11 +97,18 @@ void ledger_init(struct ledger *l, void (*fail)(void *arg, const char *text), vo
 void ledger_fini(struct ledger *l);
 /* The caller fills in the rest before the letter goes out. */
 struct letter *ledger_new(struct ledger *l, struct origin *origin);
-/* A stanza came in on connection `serial`, read by its addressee or, as a bounce, by its sender. */
-void ledger_delivered(struct ledger *l, unsigned id, struct slice from, struct slice to,
-                      unsigned serial, uint64_t now_us);
-void ledger_bounced(struct ledger *l, unsigned id, struct slice from, struct slice to,
-                    uint64_t now_us);
+/* What a party read: from whom to whom, on which connection, up to which byte, when. */
+struct reading {
+    unsigned id;
+    struct slice from;
+    struct slice to;
+    const struct origin *on;
+    uint64_t end;
+    uint64_t now_us;
+};
+/* A stanza, by its addressee or, as a bounce, by its sender. */
+void ledger_delivered(struct ledger *l, const struct reading *r);
+void ledger_bounced(struct ledger *l, const struct reading *r);
 
 struct ledger_sums {
     unsigned certain;    /* surely accepted, by that router */
@@ -93,6 +116,7 @@ struct ledger_sums {
     unsigned silent;     /* accepted, and nobody heard of them again */
     unsigned unanswered; /* of those, not to be answered */
     unsigned excused;    /* may have been lost with a process */
+    unsigned unheard;    /* bounced before they arrived, and nobody heard of that */
 };
 
 /* Troubles are known late, a reset comes behind a bounce on another wire: what looked wrong is

@@ -59,8 +59,7 @@ void line_over(struct line *n)
         spells_note(&n->party->place.spells, world_us(land(n)->w));
     n->over = true;
     n->open = false;
-    n->origin->clean =
-        n->we_ended && n->they_ended && !peer_error(n->peer) && peer_unacked(n->peer) == 0;
+    n->origin->clean = peer_unacked(n->peer) == 0;
 }
 
 void line_end(struct line *n)
@@ -129,6 +128,7 @@ static void take_stanza(struct line *n, const struct xnode *x)
     struct slice from = xnode_attr(x, "from");
     struct slice to = xnode_attr(x, "to");
     struct slice id = xnode_attr(x, "id");
+    struct reading r = {.from = from, .to = to, .on = n->origin, .now_us = world_us(l->w)};
     uint64_t number;
 
     if (n->kind == LINE_OUT)
@@ -137,11 +137,13 @@ static void take_stanza(struct line *n, const struct xnode *x)
         land_fail(l, "%s: a stanza before the stream was open", n->party->name);
     if (!slice_to_u64(id, UINT32_MAX, &number))
         land_fail(l, "%s: a stanza with the id %.*s", n->party->name, SLICE_ARGS(id));
+    r.id = (unsigned)number;
+    r.end = peer_wire_bytes(n->peer, n->taken - byteq_len(&n->read.in));
     if (number < l->ledger.count && slice_is(to, l->ledger.letters[number]->from) &&
         slice_is(xnode_attr(x, "type"), "error"))
-        ledger_bounced(&l->ledger, (unsigned)number, from, to, world_us(l->w));
+        ledger_bounced(&l->ledger, &r);
     else
-        ledger_delivered(&l->ledger, (unsigned)number, from, to, n->origin->serial, world_us(l->w));
+        ledger_delivered(&l->ledger, &r);
 }
 
 /* --- component --- */
@@ -397,6 +399,7 @@ static void line_read(struct line *n)
 
     if (in.len) {
         xread_feed(&n->read, in);
+        n->taken += in.len;
         peer_take(n->peer, in.len);
         take_items(n);
     }

@@ -286,7 +286,8 @@ void party_stall(struct party *p, uint64_t ms)
         peer_stop_reading(LIST_ENTRY(node, struct line, node)->peer, true);
 }
 
-/* A space on each line: whose other end is gone, perhaps without a word, hears of it. */
+/* A space on each line: whose other end is gone, perhaps without a word, hears of it. A component
+ * that did not read may be open without knowing. */
 void party_heal(struct party *p)
 {
     p->go_us = 0;
@@ -298,7 +299,7 @@ void party_heal(struct party *p)
     {
         struct line *n = LIST_ENTRY(node, struct line, node);
 
-        if (n->open)
+        if (n->open || (n->kind == LINE_COMPONENT && !n->over && !n->we_ended))
             peer_say(n->peer, " ");
     }
 }

@@ -23,6 +23,7 @@ struct line {
     enum line_kind kind;
     struct peer *peer;
     struct xread read;
+    uint64_t taken; /* bytes it was fed */
     struct origin *origin;
     bool secured;
     bool authenticated; /* by certificate */
