@@ -411,6 +411,14 @@ void loop_host_dead(struct host *h)
     }
 }
 
+bool host_has_loops(const struct host *h)
+{
+    for (const struct list *n = h->loops.next; n != &h->loops; n = n->next)
+        if (!LIST_ENTRY(n, const struct loop, node)->dead)
+            return true;
+    return false;
+}
+
 /* A host may not be killed by one of its own loops' calls: there would be no way back. */
 void loop_bury_all(struct world *w)
 {

@@ -73,6 +73,8 @@ void host_kill(struct host *h);
 void host_power_off(struct host *h);
 /* It can be used again: old connections are answered with RST. */
 void host_power_on(struct host *h);
+/* A loop lives there: of a process that was not killed, and did not end properly. */
+bool host_has_loops(const struct host *h);
 /* SIGSTOP of all its loops; the kernel goes on. */
 void host_pause(struct host *h, bool paused);
 /* The whole machine sleeps: packets are lost, loop_now stands still, loop_boot goes on. */

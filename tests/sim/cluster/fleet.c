@@ -47,10 +47,10 @@ void fleet_prepare(const char *dir)
 static void draw_mood(struct land *l)
 {
     l->mood = (struct mood){
-        .letters = 50 + (unsigned)land_draw(l, 400),
+        .letters = 100 + (unsigned)land_draw(l, 1000),
         .body = land_chance(l, 3) ? 20000 : 1000,
         .run_ms = 10000 + (unsigned)land_draw(l, 40000),
-        .calm = 20 + (unsigned)land_draw(l, 200),
+        .calm = 20 + (unsigned)land_draw(l, 150),
         .bursts = land_chance(l, 2) ? 30 : 4,
         .troubles = (1u << TROUBLES) - 1 - (1u << TROUBLE_KILL) - (1u << TROUBLE_DRAIN) -
                     (1u << TROUBLE_RELOAD),
@@ -77,10 +77,10 @@ static void build_parties(struct land *l)
     size_t remotes = 1 + land_draw(l, 4);
 
     for (size_t i = 0; i < l->house_count; i++) {
-        party_component(l, &l->houses[i], "c.example");
+        party_component(l, &l->houses[i], "c.example")->spread = true;
         snprintf(name, sizeof(name), "c.%s.example", l->houses[i].name);
         if (land_chance(l, 2))
-            party_component(l, &l->houses[i], name);
+            party_component(l, &l->houses[i], name)->spread = true;
     }
     for (size_t i = 0; i < remotes; i++) {
         snprintf(name, sizeof(name), "r%zu.example", i);
@@ -95,6 +95,7 @@ static void build(struct fleet *f)
     land_open(l);
     draw_mood(l);
     storm_draw(f);
+    f->haste = 10 + (unsigned)land_draw(l, 90);
     world_set_chopping(l->w, false); /* that is for other tests */
     dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
     f->redis_host = world_host(l->w, "redis", FLEET_REDIS);
@@ -138,7 +139,8 @@ static void live(struct fleet *f)
     while (world_us(l->w) < end_us) {
         land_turn(l, 1 + land_draw(l, 80));
         storm_look(f);
-        write_some(l);
+        if (land_draw(l, 100) < f->haste)
+            write_some(l);
         if (land_chance(l, l->mood.calm))
             storm_make(f);
         if (land_chance(l, 40))

@@ -64,6 +64,7 @@ struct fleet {
     struct crew crews[HOUSES_MAX];
     struct berth berths[FLEET_PAIRS_MAX];
     size_t berth_count;
+    unsigned haste; /* of a hundred chances to write, so many are taken */
     unsigned kinds; /* bits: which storms there are */
     struct gale gales[GALES_MAX];
     unsigned troubles; /* under way */

@@ -116,9 +116,9 @@ static void set_slow(struct gale *g, bool slow)
 /* --- what lasts for a while --- */
 
 static void (*const setters[STORMS])(struct gale *g, bool on) = {
-    [STORM_PAUSE] = set_stopped,   [STORM_SLEEP] = set_asleep,    [STORM_MESH] = set_mesh,
-    [STORM_ALONE] = set_alone,     [STORM_CUT] = set_redis_wire,  [STORM_OUTAGE] = set_silent,
-    [STORM_RESTART] = set_down,    [STORM_EMPTY] = set_down,      [STORM_SLOW] = set_slow,
+    [STORM_PAUSE] = set_stopped, [STORM_SLEEP] = set_asleep,   [STORM_MESH] = set_mesh,
+    [STORM_ALONE] = set_alone,   [STORM_CUT] = set_redis_wire, [STORM_OUTAGE] = set_silent,
+    [STORM_RESTART] = set_down,  [STORM_EMPTY] = set_down,     [STORM_SLOW] = set_slow,
 };
 
 static bool touches_node(enum storm kind)
@@ -174,36 +174,44 @@ static void begin(struct fleet *f, enum storm kind, struct house *h, uint64_t ms
 
     if (!g || blows(f, kind, h) || (touches_node(kind) && !h->node))
         return;
-    *g = (struct gale){.fleet = f,
-                       .kind = kind,
-                       .house = h,
-                       .other = &l->houses[(h->number + 1 + land_draw(l, l->house_count - 1)) %
-                                           l->house_count],
-                       .one_way = land_chance(l, 3),
-                       .back = land_chance(l, 2),
-                       .until_us = world_us(l->w) + ms * 1000};
+    *g = (struct gale){
+        .fleet = f,
+        .kind = kind,
+        .house = h,
+        .other = &l->houses[(h->number + 1 + land_draw(l, l->house_count - 1)) % l->house_count],
+        .one_way = land_chance(l, 3),
+        .back = land_chance(l, 2),
+        .until_us = world_us(l->w) + ms * 1000};
     trouble_begins(f);
     setters[kind](g, true);
 }
 
 /* --- all of them --- */
 
+/* One to four kinds: where everything happens nothing is seen for itself. */
 void storm_draw(struct fleet *f)
 {
-    f->kinds = (unsigned)land_draw(&f->land, 1u << STORMS);
-    if (!land_chance(&f->land, 3))
-        f->kinds &= ~(1u << STORM_EMPTY);
+    for (size_t n = 1 + land_draw(&f->land, 4); n; n--)
+        f->kinds |= 1u << land_draw(&f->land, STORMS);
+}
+
+static enum storm some_kind(struct fleet *f)
+{
+    for (;;) {
+        enum storm kind = (enum storm)land_draw(&f->land, STORMS);
+
+        if (f->kinds >> kind & 1)
+            return kind;
+    }
 }
 
 void storm_make(struct fleet *f)
 {
     struct land *l = &f->land;
-    enum storm kind = (enum storm)land_draw(l, STORMS);
+    enum storm kind = some_kind(f);
     struct house *h = some_house(f);
     uint64_t ms = some_ms(f);
 
-    if (!(f->kinds >> kind & 1))
-        return;
     land_say(l, "storm: %s, %s, %u ms", words[kind], h->name, (unsigned)ms);
     if (setters[kind]) {
         begin(f, kind, h, ms);

@@ -193,6 +193,14 @@ static void add_silent(struct house *h)
     h->land->resent += (unsigned)counted(h, COUNTER_RESENT, COUNTER_RESENT);
 }
 
+static void free_node(struct house *h)
+{
+    router()->free(h->node);
+    h->node = NULL;
+    if (host_has_loops(h->host))
+        land_fail(h->land, "%s left a worker in the middle of something", h->name);
+}
+
 static void end_drain(struct house *h)
 {
     int code = router()->exit_code(h->node);
@@ -206,8 +214,7 @@ static void end_drain(struct house *h)
         add_silent(h);
     else
         h->place.forgot_us = world_us(h->land->w);
-    router()->free(h->node);
-    h->node = NULL;
+    free_node(h);
     h->draining = false;
 }
 
@@ -370,6 +377,6 @@ void house_check_rest(struct house *h)
 void house_free(struct house *h)
 {
     if (h->node)
-        router()->free(h->node);
+        free_node(h);
     bed_fini(&h->bed);
 }

@@ -398,7 +398,7 @@ void land_check(struct land *l)
     for (size_t i = 0; i < l->house_count; i++)
         if (!l->houses[i].fresh)
             return;
-    if (l->ledger.repeats > l->resent)
+    if (l->ledger.repeats > l->resent && !l->together)
         land_fail(l, "%u stanzas arrived again, %u were counted as resent", l->ledger.repeats,
                   l->resent);
 }
