@@ -79,6 +79,8 @@ struct world {
     bool trace;
     void (*let_go)(void *arg, const struct let_go *g);
     void *let_go_arg;
+    world_wrote_fn *wrote; /* or NULL */
+    void *wrote_arg;
 };
 
 /* --- world.c --- */

@@ -125,7 +125,12 @@ enum err sock_read(struct sock *s, char *buf, size_t room, size_t *ret_n)
 
 enum err sock_write(struct sock *s, struct slice bytes, size_t *ret_n)
 {
-    return s->tcp ? tcp_write(s->tcp, bytes, ret_n) : ERR_RESET;
+    struct loop *l = s->source.loop;
+    enum err e = s->tcp ? tcp_write(s->tcp, bytes, ret_n) : ERR_RESET;
+
+    if (!e && l->world->wrote)
+        l->world->wrote(l->world->wrote_arg, l->host, tcp_local(s->tcp), tcp_peer(s->tcp));
+    return e;
 }
 
 uint64_t sock_unacked(struct sock *s)

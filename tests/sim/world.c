@@ -167,6 +167,12 @@ void world_set_chopping(struct world *w, bool chop)
     w->chop = chop;
 }
 
+void world_watch_writes(struct world *w, world_wrote_fn *wrote, void *arg)
+{
+    w->wrote = wrote;
+    w->wrote_arg = arg;
+}
+
 void trace(struct world *w, const char *format, ...)
 {
     va_list args;

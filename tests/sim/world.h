@@ -121,6 +121,11 @@ struct let_go {
 };
 void world_on_let_go(struct world *w, void (*fn)(void *arg, const struct let_go *g), void *arg);
 
+/* Called whenever a process has given bytes of a connection to its kernel. */
+typedef void world_wrote_fn(void *arg, struct host *h, const struct addr *local,
+                            const struct addr *peer);
+void world_watch_writes(struct world *w, world_wrote_fn *wrote, void *arg);
+
 /* Packets sent so far to an address and port, by kind: who was dialled, who was asked. */
 unsigned world_syns_to(struct world *w, const struct addr *to);
 

@@ -1,5 +1,6 @@
 #include "sim/cluster/fleet.h"
 
+#include "link/s2s_out_private.h"
 #include "link/view.h"
 #include "node/node.h"
 #include "scenario/adapter.h"
@@ -86,6 +87,54 @@ void crew_look(struct land *l)
         meet(&f->crews[i], &l->houses[i]);
     for (size_t i = 0; i < f->berth_count; i++)
         look(f, &f->berths[i]);
+}
+
+/* --- what leaves a node --- */
+
+/* The pair's stream of that connection, or NULL. */
+static const struct s2s_out *find_stream(const struct site *s, const struct addr *local)
+{
+    for (const struct list *n = s->links.next; n != &s->links; n = n->next) {
+        const struct link *l = LIST_ENTRY(n, const struct link, node);
+        const struct s2s_out *o = LIST_ENTRY(l, const struct s2s_out, link);
+
+        if (l->kind == LINK_S2S_OUT && o->stream && o->until_boot_ms &&
+            addr_eq(conn_local(stream_conn(o->stream)), local))
+            return o;
+    }
+    return NULL;
+}
+
+static struct berth *berth_of(struct fleet *f, const struct s2s_out *o)
+{
+    for (size_t i = 0; i < f->berth_count; i++)
+        if (slice_is(f->berths[i].local, o->local) && slice_is(f->berths[i].remote, o->remote))
+            return &f->berths[i];
+    return NULL;
+}
+
+static void check_write(struct fleet *f, const struct house *h, const struct berth *b)
+{
+    struct view_grant grant;
+
+    for (size_t i = 0; i < f->land.house_count; i++)
+        if (&f->land.houses[i] != h && may_write(&f->crews[i], b, &grant))
+            land_fail(&f->land, "%s: %s writes, which is %s's to do", b->key, h->name,
+                      f->land.houses[i].name);
+}
+
+void crew_wrote(void *fleet, struct host *host, const struct addr *local, const struct addr *peer)
+{
+    struct fleet *f = fleet;
+
+    for (size_t i = 0; i < f->land.house_count; i++)
+        for (unsigned k = 0; f->land.houses[i].host == host && k < f->crews[i].count; k++) {
+            const struct s2s_out *o = find_stream(f->crews[i].sites[k], local);
+            struct berth *b = o ? berth_of(f, o) : NULL;
+
+            if (b)
+                check_write(f, &f->land.houses[i], b);
+        }
 }
 
 /* --- all pairs there can be --- */

@@ -108,6 +108,7 @@ static void build(struct fleet *f)
     for (size_t i = 0; i < l->house_count; i++)
         house_open(&l->houses[i]);
     l->stepped = crew_look;
+    world_watch_writes(l->w, crew_wrote, f);
 }
 
 /* --- life --- */

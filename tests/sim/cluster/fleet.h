@@ -86,6 +86,8 @@ void fleet_play(uint64_t seed, const char *dir, bool loud);
 void crew_open(struct fleet *f); /* all parties are there */
 /* After each event. */
 void crew_look(struct land *l);
+/* A node wrote: for a pair that nobody else may write for. */
+void crew_wrote(void *fleet, struct host *h, const struct addr *local, const struct addr *peer);
 
 /* --- storm.c --- */
 void storm_draw(struct fleet *f);
