@@ -50,6 +50,13 @@ static bool may_write(const struct crew *c, const struct berth *b, struct view_g
            loop_boot_ms(s->loop) < atomic_load(ret_grant->until_boot_ms);
 }
 
+bool crew_may_write(const struct crew *c, const struct berth *b)
+{
+    struct view_grant grant;
+
+    return may_write(c, b, &grant);
+}
+
 static void change(struct fleet *f, struct berth *b, struct house *h, uint64_t token)
 {
     land_say(&f->land, "%s: %s writes, token %llu%s%s", b->key, h->name, (unsigned long long)token,
@@ -105,20 +112,18 @@ static const struct s2s_out *find_stream(const struct site *s, const struct addr
     return NULL;
 }
 
-static struct berth *berth_of(struct fleet *f, const struct s2s_out *o)
+struct berth *crew_berth(struct fleet *f, const char *local, const char *remote)
 {
     for (size_t i = 0; i < f->berth_count; i++)
-        if (slice_is(f->berths[i].local, o->local) && slice_is(f->berths[i].remote, o->remote))
+        if (slice_is(f->berths[i].local, local) && slice_is(f->berths[i].remote, remote))
             return &f->berths[i];
     return NULL;
 }
 
 static void check_write(struct fleet *f, const struct house *h, const struct berth *b)
 {
-    struct view_grant grant;
-
     for (size_t i = 0; i < f->land.house_count; i++)
-        if (&f->land.houses[i] != h && may_write(&f->crews[i], b, &grant))
+        if (&f->land.houses[i] != h && crew_may_write(&f->crews[i], b))
             land_fail(&f->land, "%s: %s writes, which is %s's to do", b->key, h->name,
                       f->land.houses[i].name);
 }
@@ -130,7 +135,7 @@ void crew_wrote(void *fleet, struct host *host, const struct addr *local, const 
     for (size_t i = 0; i < f->land.house_count; i++)
         for (unsigned k = 0; f->land.houses[i].host == host && k < f->crews[i].count; k++) {
             const struct s2s_out *o = find_stream(f->crews[i].sites[k], local);
-            struct berth *b = o ? berth_of(f, o) : NULL;
+            struct berth *b = o ? crew_berth(f, o->local, o->remote) : NULL;
 
             if (b)
                 check_write(f, &f->land.houses[i], b);
@@ -144,9 +149,8 @@ static void add(struct fleet *f, const char *local, const char *remote)
     struct berth *b = &f->berths[f->berth_count];
     size_t len = strlen(local);
 
-    for (size_t i = 0; i < f->berth_count; i++)
-        if (slice_is(f->berths[i].local, local) && slice_is(f->berths[i].remote, remote))
-            return;
+    if (crew_berth(f, local, remote))
+        return;
     assert(f->berth_count < FLEET_PAIRS_MAX);
     f->berth_count++;
     snprintf(b->key, sizeof(b->key), "%s %s", local, remote);

@@ -57,17 +57,12 @@ static void draw_mood(struct land *l)
     };
 }
 
-static void build_houses(struct fleet *f)
+void fleet_house(struct fleet *f, size_t count)
 {
     static const char *const names[HOUSES_MAX] = {"a", "b", "c", "d"};
-    struct land *l = &f->land;
-    size_t count = 2 + land_draw(l, HOUSES_MAX - 1);
 
-    for (size_t i = 0; i < count; i++) {
-        struct house *h = land_house(l, names[i]);
-
-        h->workers = 1 + (unsigned)land_draw(l, FLEET_WORKERS_MAX);
-    }
+    for (size_t i = 0; i < count; i++)
+        land_house(&f->land, names[i]);
 }
 
 /* One domain that has a component on each node, and one for each that is nowhere else. */
@@ -88,27 +83,54 @@ static void build_parties(struct land *l)
     }
 }
 
+void fleet_open(struct fleet *f, uint64_t seed, const char *dir, bool loud)
+{
+    struct land *l = &f->land;
+
+    adapter_amend = amend_for_cluster;
+    *l = (struct land){.program = "test_cluster",
+                       .seed = seed,
+                       .dir = dir,
+                       .loud = loud,
+                       .together = true,
+                       .stepped = crew_look};
+    land_open(l);
+    world_set_chopping(l->w, false); /* that is for other tests */
+    world_watch_writes(l->w, crew_wrote, f);
+    f->redis_host = world_host(l->w, "redis", FLEET_REDIS);
+    f->redis = redisserver_open(f->redis_host, FLEET_REDIS ":6379");
+}
+
+void fleet_begin(struct fleet *f)
+{
+    land_wire(&f->land);
+    crew_open(f);
+    trouble_heal(&f->land);
+}
+
 static void build(struct fleet *f)
 {
     struct land *l = &f->land;
 
-    land_open(l);
     draw_mood(l);
     storm_draw(f);
     f->haste = 10 + (unsigned)land_draw(l, 90);
-    world_set_chopping(l->w, false); /* that is for other tests */
     dnsserver_set_ttl(l->dns, (uint32_t)land_draw(l, 60));
-    f->redis_host = world_host(l->w, "redis", FLEET_REDIS);
-    f->redis = redisserver_open(f->redis_host, FLEET_REDIS ":6379");
-    build_houses(f);
+    fleet_house(f, 2 + land_draw(l, HOUSES_MAX - 1));
     build_parties(l);
-    land_wire(l);
-    crew_open(f);
-    trouble_heal(l);
-    for (size_t i = 0; i < l->house_count; i++)
+    fleet_begin(f);
+    for (size_t i = 0; i < l->house_count; i++) {
+        l->houses[i].workers = 1 + (unsigned)land_draw(l, FLEET_WORKERS_MAX);
         house_open(&l->houses[i]);
-    l->stepped = crew_look;
-    world_watch_writes(l->w, crew_wrote, f);
+    }
+}
+
+void fleet_end(struct fleet *f)
+{
+    land_rest(&f->land, QUIET_STEPS);
+    land_check(&f->land);
+    land_say(&f->land, "%u takeovers, %u drains", f->takeovers, f->drains);
+    land_close(&f->land);
 }
 
 /* --- life --- */
@@ -151,16 +173,11 @@ static void live(struct fleet *f)
 
 void fleet_play(uint64_t seed, const char *dir, bool loud)
 {
-    struct fleet f = {
-        .land = {
-            .program = "test_cluster", .seed = seed, .dir = dir, .loud = loud, .together = true}};
+    struct fleet f = {.drains = 0};
 
-    adapter_amend = amend_for_cluster;
+    fleet_open(&f, seed, dir, loud);
     build(&f);
     live(&f);
     storm_end(&f);
-    land_rest(&f.land, QUIET_STEPS);
-    land_check(&f.land);
-    land_say(&f.land, "%u takeovers, %u drains", f.takeovers, f.drains);
-    land_close(&f.land);
+    fleet_end(&f);
 }

@@ -82,8 +82,18 @@ void fleet_prepare(const char *dir);
 /* Plays one; returns only if all is well. */
 void fleet_play(uint64_t seed, const char *dir, bool loud);
 
+/* --- its parts --- */
+/* The world, a table and names; nobody yet. */
+void fleet_open(struct fleet *f, uint64_t seed, const char *dir, bool loud);
+void fleet_house(struct fleet *f, size_t count);
+void fleet_begin(struct fleet *f); /* all parties are there; nodes are to start */
+/* Rest, its checks, the end. */
+void fleet_end(struct fleet *f);
+
 /* --- crew.c --- */
 void crew_open(struct fleet *f); /* all parties are there */
+struct berth *crew_berth(struct fleet *f, const char *local, const char *remote);
+bool crew_may_write(const struct crew *c, const struct berth *b);
 /* After each event. */
 void crew_look(struct land *l);
 /* A node wrote: for a pair that nobody else may write for. */

@@ -36,6 +36,11 @@ static void draw_settings(struct house *h)
 {
     struct land *l = h->land;
 
+    if (l->together && h->number) { /* all nodes as the first */
+        h->set = l->houses[0].set;
+        h->most_stanzas = l->houses[0].most_stanzas;
+        return;
+    }
     h->set.queue_stanzas = PICK(l, 1, 4, 10, 50, 10000, 10000);
     h->set.queue_bytes = PICK(l, 10000, 65536, 16777216, 16777216);
     h->set.queue_age_ms = PICK(l, 1500, 5000, 15000);
@@ -96,6 +101,12 @@ static bool knows(const struct house *h, size_t i)
     return true;
 }
 
+/* Nodes of a cluster agree. */
+static bool balances_to(struct land *l, size_t i)
+{
+    return l->together ? i % 2 : land_chance(l, 2);
+}
+
 static void write_components(struct house *h, FILE *f)
 {
     struct land *l = h->land;
@@ -113,7 +124,7 @@ static void write_components(struct house *h, FILE *f)
                 p->wish_count > 1 || l->together ? "share"
                 : p->refuses                     ? "refuse"
                                                  : "replace",
-                l->together || land_chance(l, 2) ? "to" : "from", h->set.grace_ms);
+                balances_to(l, i) ? "to" : "from", h->set.grace_ms);
     }
 }
 

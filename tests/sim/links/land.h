@@ -53,6 +53,7 @@ struct mood {
     unsigned calm;     /* steps between two troubles, about */
     unsigned troubles; /* bits: which kinds */
     unsigned bursts;   /* letters at a time, at most */
+    bool answerable;   /* all letters are */
 };
 
 /* From one party, or (NULL) between the two routers. */

@@ -213,8 +213,8 @@ static void write_on(struct line *n, struct party *to, size_t name)
 
     snprintf(x->from, sizeof(x->from), "u%u@%s/r", (unsigned)land_draw(l, 3), p->names[own]);
     snprintf(x->to, sizeof(x->to), "v%u@%s", (unsigned)land_draw(l, 5), to->names[name]);
-    x->answerable = !land_chance(l, 12);
-    x->spread = to->spread || n->party->land->together; /* an instance on each */
+    x->answerable = l->mood.answerable || !land_chance(l, 12);
+    x->spread = to->spread;
     x->sent_us = world_us(l->w);
     set_places(x, n, to);
     put_letter(n, x, (unsigned)land_draw(l, land_chance(l, 10) ? l->mood.body : 100));
