@@ -186,14 +186,14 @@ bool scene_gone(struct scene *s, size_t house)
 
 /* --- what came of it --- */
 
-struct tally {
+struct scene_counts {
     unsigned sent, delivered, bounced;
 };
 
-static struct tally count(const struct scene *s, size_t house)
+static struct scene_counts count(const struct scene *s, size_t house)
 {
     const struct ledger *l = &s->fleet.land.ledger;
-    struct tally t = {0};
+    struct scene_counts t = {0};
 
     for (size_t i = 0; i < l->count; i++) {
         const struct letter *x = l->letters[i];
