@@ -28,9 +28,9 @@ struct table_entry;
 
 /* Where an instance is. */
 struct table_place {
-    uint64_t id;     /* unique in this process */
-    uint64_t mark;   /* by which keys choose: the same on all nodes */
-    unsigned worker; /* that its connection lives on; of another node's: no matter */
+    uint64_t id;       /* unique in this process */
+    uint64_t mark;     /* by which keys choose: the same on all nodes */
+    unsigned worker;   /* that its connection lives on; of another node's: no matter */
     struct slice node; /* empty: this one */
     uint64_t far_id;   /* what `node` calls it */
 };
@@ -43,11 +43,12 @@ struct table_instance {
     unsigned worker;
     char *at; /* another node, or NULL */
     uint64_t far_id;
-    bool joining;       /* not yet chosen for keys that others had */
-    bool leaving;       /* gone; waits for `given` to be settled */
-    uint64_t given;     /* stanzas this worker gave it */
-    uint64_t settled;   /* of those, how many met their fate */
-    uint64_t settle_at; /* joining: the others' sum of given when it joined */
+    bool joining;     /* not yet chosen for keys that others had */
+    bool leaving;     /* gone; waits for `given` to be settled */
+    uint64_t given;   /* stanzas this worker gave it */
+    uint64_t settled; /* of those, how many met their fate */
+    uint64_t marked;  /* those up to this number keys wait for that move away, */
+    uint64_t due;     /* so many of them still */
 };
 
 struct table_entry {
@@ -98,6 +99,10 @@ struct table_instance *table_instance(const struct table *t, uint64_t id);
 
 /* Where a stanza with that key goes: an instance, or NULL: hold it (entry->held). */
 struct table_instance *table_choose(struct table_entry *e, struct slice key);
+/* It is the instance's now, and not any more: fates come in any order, what a full queue refuses
+ * has its own at once. */
+void table_give(struct table_instance *i, struct stanza *s);
+void table_take(struct table_instance *i, const struct stanza *s);
 /* The key a stanza is balanced by: bare `to` or `from`. */
 struct slice table_key(const struct table_entry *e, const struct stanza *s);
 /* Nothing is unsettled any more: call table_settle, then route what is held. */

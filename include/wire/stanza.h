@@ -51,6 +51,7 @@ struct stanza {
     /* Custody: the ingress's own (route/router, route/lane). */
     struct list custody_node;
     void *instance;    /* struct table_instance it was given to, or NULL */
+    uint64_t given;    /* its number among those given to it */
     uint64_t lane_seq; /* set before it crosses; 0: accepted by the owner itself */
 
     /* Queue: the owner's own (route/outq and what it feeds). */

@@ -176,8 +176,7 @@ static void to_instance(struct router *r, struct table_instance *i, struct stanz
 {
     struct outq *q;
 
-    s->instance = i;
-    i->given++;
+    table_give(i, s);
     if (!is_here(r, i)) {
         into_lane(r, lane_to_instance(r, i), s, source);
         return;
@@ -313,7 +312,7 @@ void router_settle(struct router *r, struct stanza *s, enum fate fate, enum boun
     struct table_entry *e = i ? i->entry : NULL;
 
     if (i)
-        i->settled++;
+        table_take(i, s);
     /* Whatever gives stanzas back is gone, also if the store's word is still on its way. May
      * free the instance. */
     if (i && fate == FATE_RETURNED)

@@ -99,7 +99,8 @@ static void mark_given(struct table_entry *e)
     {
         struct table_instance *i = LIST_ENTRY(node, struct table_instance, node);
 
-        i->settle_at = i->given;
+        i->marked = i->given;
+        i->due = i->given - i->settled;
     }
 }
 
@@ -226,6 +227,19 @@ struct table_instance *table_choose(struct table_entry *e, struct slice key)
     return chosen;
 }
 
+void table_give(struct table_instance *i, struct stanza *s)
+{
+    s->instance = i;
+    s->given = ++i->given;
+}
+
+void table_take(struct table_instance *i, const struct stanza *s)
+{
+    i->settled++;
+    if (s->given <= i->marked)
+        i->due--;
+}
+
 struct slice table_key(const struct table_entry *e, const struct stanza *s)
 {
     struct slice address = e->balance == BALANCE_TO ? s->to : s->from;
@@ -247,7 +261,7 @@ bool table_settled(const struct table_entry *e)
 
         if (i->leaving && i->settled < i->given)
             return false;
-        if (joining && !i->joining && i->settled < i->settle_at)
+        if (joining && !i->joining && i->due)
             return false;
     }
     return true;

@@ -315,6 +315,34 @@ TEST(router, answers_with_a_usable_sender_when_the_address_was_none)
     tear_down();
 }
 
+/* What a full queue refuses has its fate at once, long before what it took: that the new instance
+ * may have a key is not to be read from the number of fates. */
+TEST(router, never_reorders_a_key_while_others_are_refused)
+{
+    for (uint64_t first = 1; first <= 2; first++) {
+        set_up(CONNECTIONS_SHARE);
+        t.limits.stanzas_count = t.r.limits.stanzas_count = KEYS;
+        join(1, "s.example");
+        join(100, "c.example");
+        for (int key = 0; key < KEYS; key++)
+            accept_message(key, 1);
+        join(101, "c.example");
+        for (int n = 2; n <= 6; n++)
+            for (int key = 0; key < KEYS; key++)
+                accept_message(key, n);
+        CHECK(counter_read(&t.counters, COUNTER_BOUNCED + BOUNCE_QUEUE_FULL) > 0);
+        for (int round = 0; round < 6; round++) {
+            struct port *p = instance(round % 2 ? 99 + first : 102 - first);
+
+            write_some(p, 100);
+            outq_acked(&p->q, p->mark, t.now_ms);
+        }
+        CHECK(t.delivered > KEYS);
+        CHECK_EQ(t.reordered, 0);
+        tear_down();
+    }
+}
+
 /* COMP-12, ROUTE-05: whatever instances do, each key's stanzas arrive in the order accepted. */
 TEST(router, never_reorders_a_key_while_instances_come_and_go)
 {
@@ -325,6 +353,7 @@ TEST(router, never_reorders_a_key_while_instances_come_and_go)
 
         random_init_seeded(&rnd, seed);
         set_up(CONNECTIONS_SHARE);
+        t.r.limits.stanzas_count = seed % 3 ? 1000 : 5; /* little room: much is refused */
         join(1, "s.example");
         join(next_id++, "c.example");
         for (int step = 0; step < 400; step++) {
@@ -362,4 +391,5 @@ TESTS(TEST_OF(router, bounces_for_an_absent_component_after_its_grace),
       TEST_OF(router, gives_what_was_held_to_a_queue_that_has_no_room),
       TEST_OF(router, never_reorders_a_key_when_the_balance_changes),
       TEST_OF(router, answers_with_a_usable_sender_when_the_address_was_none),
+      TEST_OF(router, never_reorders_a_key_while_others_are_refused),
       TEST_OF(router, never_reorders_a_key_while_instances_come_and_go))
