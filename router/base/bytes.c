@@ -29,10 +29,6 @@ struct bytes *bytes_ref(struct bytes *b)
 
 void bytes_unref(struct bytes *b)
 {
-    if (!b)
-        return;
-    if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_release) != 1)
-        return;
-    atomic_thread_fence(memory_order_acquire);
-    mem_free(b);
+    if (b && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+        mem_free(b);
 }

@@ -44,9 +44,8 @@ void stanza_unref(struct stanza *s)
 {
     struct whole *w;
 
-    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_release) != 1)
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    atomic_thread_fence(memory_order_acquire);
     w = whole_of(s);
     mem_free(w->domains);
     mem_free(w);

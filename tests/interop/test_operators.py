@@ -7,6 +7,7 @@ import pytest
 
 from rig.cluster import MESH_PORT, OURS, Cluster
 from rig.process import wait_for
+from rig.router import tsan_binary
 
 
 def run(node, *words, **options):
@@ -26,7 +27,9 @@ def two(program, site):
     if refusal := cluster.refusal():
         pytest.skip(refusal)
     site.dns.start()
-    return cluster.start()
+    yield cluster.start()
+    for node in cluster.nodes:
+        assert node.sound() is True, node.sound()
 
 
 def test_answers_come_from_both_nodes(two):
@@ -66,6 +69,28 @@ def test_a_reload_that_makes_nodes_differ_is_shown(two):
     one.secret = other.secret
     one.reload()
     wait_for("it is seen", lambda: one.metrics()["config_differs"] == other.metrics()["config_differs"] == 0)
+
+
+def test_threads_share_nothing_unguarded(site):
+    """Under ThreadSanitizer: hellos, questions and answers cross from loop to loop."""
+    if not os.access(tsan_binary(), os.X_OK):
+        pytest.skip("the router is not built with ThreadSanitizer")
+    cluster = Cluster(site, 2, program=tsan_binary())
+    if refusal := cluster.refusal():
+        pytest.skip(refusal)
+    site.dns.start()
+    one, other = cluster.start().nodes
+    other.component()
+    for node in (one, other):
+        for command in ("status", "nodes", "links", "pairs", "components", "queues"):
+            node.ctl(command)
+        node.reload()
+    assert run(one, "close", OURS).returncode == 1
+    cluster.redis.kill()
+    wait_for("they go on without it", lambda: one.state() == other.state() == "degraded", 30)
+    other.kill()
+    for node in (one, other):
+        assert node.sound() is True, node.sound()
 
 
 def test_forget_after_an_outage_with_a_death(two):
