@@ -2,7 +2,9 @@
  * /api/v1/..., and on the control socket the commands that change things.
  *
  * Answers of /api/v1 are arrays of rows, one object each; every row has `node`. What went wrong is
- * an object with `error`, one sentence. Over TCP everything is read only.
+ * an object with `error`, one sentence. What there is on every node is answered for the whole
+ * cluster, unless the query says local=1; a node that does not answer in time has a row with
+ * `error`. Over TCP everything is read only.
  */
 #ifndef NODE_API_H
 #define NODE_API_H
