@@ -16,6 +16,7 @@ struct workers_options {
     struct desk *desk;
     struct members *members;
     const uint64_t *route_seed; /* two words */
+    const uint64_t *id_secret;  /* two words, of stream ids */
     struct settings *settings;
     struct log_sink *sink;
     struct mem_budget *memory;

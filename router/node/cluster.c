@@ -169,3 +169,12 @@ void cluster_digest(const struct conf *conf, struct slice own_secret,
     digest_components(conf, ret_digests->components);
     digest_peers(conf, ret_digests->peers);
 }
+
+void cluster_id_secret(const struct conf *conf, struct slice own_secret, uint64_t ret_secret[2])
+{
+    struct slice secret = conf->dialback.secret.text;
+    char digest[FRAME_DIGEST_LEN];
+
+    digest_of("stream ids", secret.len ? secret : own_secret, digest);
+    memcpy(ret_secret, digest, 2 * sizeof(*ret_secret));
+}

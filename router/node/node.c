@@ -41,6 +41,7 @@ struct node {
     struct tell *tell;
     struct tls_context *redis_tls; /* or NULL */
     uint64_t route_seed[2];
+    uint64_t id_secret[2];
     struct workers *workers;
     struct door *door;
     struct mem_budget memory;
@@ -551,6 +552,7 @@ static void start_workers(struct node *n)
         .desk = n->desk,
         .members = n->members,
         .route_seed = n->route_seed,
+        .id_secret = n->id_secret,
         .settings = n->settings,
         .sink = n->o.sink,
         .memory = &n->memory,
@@ -598,6 +600,7 @@ enum err node_start(const struct node_options *o, char *error, size_t error_size
     n->desk = desk_open(o->loop, &o->conf->dns, &node_desk_events, n);
     n->door = door_new(&d);
     random_fill(loop_random(o->loop), n->route_seed, sizeof(n->route_seed));
+    cluster_id_secret(o->conf, own_secret(n), n->id_secret);
     open_members(n);
     start_workers(n);
     *ret_node = n;

@@ -34,7 +34,6 @@ struct workers {
     unsigned count;
     struct worker *list;
     struct hop *home; /* messages to the steward */
-    uint64_t id_secret[2];
     _Atomic uint64_t next_id;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -258,7 +257,7 @@ static void worker_init(struct loop *l, void *arg)
         .members = w->all->o.members,
         .settings = w->all->o.settings,
         .route_seed = w->all->o.route_seed,
-        .id_secret = w->all->id_secret,
+        .id_secret = w->all->o.id_secret,
         .next_id = &w->all->next_id,
         .memory = w->all->o.memory,
     };
@@ -325,7 +324,6 @@ struct workers *workers_start(const struct workers_options *o, void (*ready)(voi
     w->home = hop_open(o->steward, w);
     w->all_quiet = true;
     atomic_init(&w->next_id, 1);
-    random_fill(loop_random(o->steward), w->id_secret, sizeof(w->id_secret));
     for (unsigned i = 0; i < o->count; i++) {
         char name[16] = "worker-";
 

@@ -9,6 +9,7 @@ from rig.numbered import Counter, Source, check, settle
 from rig.process import wait_for
 
 ROOMS, FIRST, TEAM = f"rooms.{OURS}", f"first.{OURS}", f"team.{OURS}"
+ASTRAY = "astray.example"  # DNS says that it is the second node; no node serves it
 GRACE = 5  # seconds
 GONE = 20  # at most until a dead node's instance is known to be gone: burial, or 10 s without it
 COMPONENTS = {
@@ -24,6 +25,7 @@ def scene(program, tmp_path_factory):
         if refusal := made.cluster.refusal():
             pytest.skip(refusal)
         made.lead([ROOMS], made.cluster.nodes[0].address)
+        made.lead([ASTRAY], made.cluster.nodes[1].address)
         made.dns.start()
         made.peer.start()
         made.cluster.start()
@@ -167,3 +169,12 @@ def test_a_node_with_an_instance_dies(two):
     tallies = settle([source, more], rooms[0], seconds=GONE)
     for tally in tallies:
         assert tally.open == 0 and tally.bounced == 0, tally
+
+
+def test_a_way_back_to_another_node_is_noticed(two):
+    """covers: ROUTE-16"""
+    first = attach(two, two.cluster.nodes[0], FIRST)
+    first.message(f"user@{ASTRAY}")
+    wait_for("it comes back", lambda: first.errors, 20)
+    condition, _, text = first.errors[0][2]
+    assert (condition, text.partition(":")[0]) == ("remote-server-not-found", "loop")
