@@ -38,6 +38,9 @@ enum pair_state {
 #define PAIR_SHORT_MS 1000
 /* Without a right to write a pair looks this often whether it has one again. */
 #define PAIR_PARKED_MS 200
+/* So long after the right to write ended a link whose kernel still has something to send is reset:
+ * it must not arrive behind what another node sends. */
+#define PAIR_LATE_MS 400
 /* A pair without stanzas and link is forgotten after this. */
 #define PAIR_FORGET_MS 60000
 
@@ -55,6 +58,8 @@ struct outq *pair_queue(struct site *site, struct slice key);
 struct pair *pair_of_queue(struct outq *q); /* NULL: a component's queue */
 /* The oldest written stanza is over age: the link hangs. */
 void pair_hangs(struct pair *p);
+/* Asked every now and then while it has stanzas: may it still be written for? */
+void pair_check_right(struct pair *p);
 /* `remote` lives: a link opened, or an inbound stream of it was authenticated. */
 void pair_alive(struct site *site, struct slice remote);
 /* Policy or limits changed. */

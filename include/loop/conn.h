@@ -79,9 +79,6 @@ void conn_drain_input(struct conn *c, size_t most);
  * is encrypted or written, until it is moved on (looked at every 20 ms). NULL (the default): no
  * deadline. Borrowed. */
 void conn_set_deadline(struct conn *c, const _Atomic uint64_t *boot_ms);
-/* Encrypted and unwritten records are thrown away: the right to write ended. If there were any,
- * nothing can follow them: the connection only reads from then on, until it is closed. */
-void conn_discard_output(struct conn *c);
 
 /* Flushes, sends close_notify and FIN; reading goes on until the peer's end. Nothing is written
  * after this. When both directions have ended and all is acknowledged, `closed` comes by itself

@@ -20,7 +20,7 @@ enum conn_life { CONN_ALIVE, CONN_DYING, CONN_CLOSING };
 
 /* OPEN. FINISHING: what is queued goes out, then close_notify and FIN. FINISHED: they did. MUTE: a
  * record was thrown away, so that no later one would make sense to the peer. */
-enum conn_output { OUT_OPEN, OUT_FINISHING, OUT_FINISHED, OUT_MUTE };
+enum conn_output { OUT_OPEN, OUT_FINISHING, OUT_FINISHED };
 
 /* Records encrypted ahead of the kernel at most, of 16 KiB: what is still plain can be kept back
  * by a deadline. */

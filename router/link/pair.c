@@ -23,6 +23,7 @@ struct pair {
     uint64_t since_ms;
     uint64_t opened_ms;
     uint64_t was_open_ms; /* when it was last open; 0: never */
+    uint64_t parked_ms;   /* found without a right since; 0: not */
     uint64_t asked_us;    /* first stanza without a link: time_to_open_seconds */
 };
 
@@ -573,6 +574,21 @@ void pair_hangs(struct pair *p)
 {
     if (p->state == PAIR_OPEN)
         close_link(p, FAULT_DEAD_PEER);
+}
+
+void pair_check_right(struct pair *p)
+{
+    if (!p->out || !is_granted(p) || may_write(p)) {
+        p->parked_ms = 0;
+        return;
+    }
+    if (!p->parked_ms)
+        p->parked_ms = now(p);
+    if (!p->q.unacked_count || now(p) - p->parked_ms < PAIR_LATE_MS)
+        return;
+    p->parked_ms = now(p);
+    close_queue(p);
+    s2s_out_abort(p->out, FAULT_PARKED);
 }
 
 /* What failed may work under the new rules. */

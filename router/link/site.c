@@ -221,12 +221,24 @@ static void on_hang(void *arg, struct outq *q)
         component_hangs(c);
 }
 
+static void check_rights(struct site *s)
+{
+    LIST_WALK(node, &s->router.queues)
+    {
+        struct pair *p = pair_of_queue(LIST_ENTRY(node, struct outq, active));
+
+        if (p)
+            pair_check_right(p);
+    }
+}
+
 static void on_tick(struct timer *t)
 {
     struct site *s = LIST_ENTRY(t, struct site, tick);
     uint64_t now = loop_now_ms(s->loop);
     bool busy = router_tick(&s->router, on_hang);
 
+    check_rights(s);
     if (!mem_over(s->memory))
         gate_open(&s->memory_gate);
     busy |= !list_empty(&s->memory_gate.sources);

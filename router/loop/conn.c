@@ -499,7 +499,7 @@ struct byteq *conn_out(struct conn *c)
 
 void conn_write(struct conn *c, struct slice plain)
 {
-    assert(c->output == OUT_OPEN || c->output == OUT_MUTE || c->life != CONN_ALIVE);
+    assert(c->output == OUT_OPEN || c->life != CONN_ALIVE);
     byteq_append(conn_out(c), plain);
     conn_touch(c);
 }
@@ -561,19 +561,6 @@ void conn_drain_input(struct conn *c, size_t most)
 void conn_set_deadline(struct conn *c, const _Atomic uint64_t *boot_ms)
 {
     c->deadline = boot_ms;
-}
-
-void conn_discard_output(struct conn *c)
-{
-    struct byteq *out = c->tls ? tls_output(c->tls) : NULL;
-
-    if (!out || byteq_len(out) == 0)
-        return;
-    byteq_fini(out);
-    c->ahead_count = 0;
-    c->output = OUT_MUTE;
-    c->blocked = c->gated = false;
-    conn_update_want(c);
 }
 
 void conn_finish(struct conn *c)

@@ -312,8 +312,6 @@ static enum err push_and_finish(struct conn *c)
 {
     enum err e;
 
-    if (c->output == OUT_MUTE)
-        return OK;
     e = push(c);
     if (e || c->output != OUT_FINISHING || c->transport == CONN_SHAKING)
         return e;

@@ -45,6 +45,7 @@ bool fault_is_ours(enum fault f)
     case FAULT_SHUTDOWN:
     case FAULT_CONFIG_CHANGED:
     case FAULT_CLOSED_BY_OPERATOR:
+    case FAULT_PARKED:
         return true;
     default:
         return false;

@@ -274,6 +274,31 @@ def test_cut_off_from_each_other(two):
     assert two.cluster.members() == {a.name, b.name}
 
 
+def test_what_is_under_way_without_a_right_is_withdrawn(two):
+    """The peer reads nothing, the node loses its right: what its kernel still holds must not arrive
+    behind what another node may send by then. What the peer's kernel acknowledged and the peer
+    never read is lost, as with any reset: the documented limit."""
+    a, b = two.cluster.nodes
+    lone = begun(two, b, two.domains(1), 20)
+    idle = begun(two, a, two.domains(1), 20)
+    two.peer.process.signal(signal.SIGSTOP)
+    flood = Source(lone.component, two.got, "flood", lone.domains, 2000, size=20000)
+    two.sources.append(flood)
+    wait_for("the kernel is full", lambda: b.metrics()["queue_stanzas"] > 200, 40)
+    two.cluster.redis.signal(signal.SIGSTOP)
+    with Wall(MESH_PORT):
+        wait_for("no node has a right", lambda: states(two) == {"parked"}, 20)
+        wait_for("the link is reset", lambda: b.said("s2s_out.closed", "reason=closed", "right to write"), 3)
+        flood.over.set()
+    two.peer.process.signal(signal.SIGCONT)
+    two.cluster.redis.signal(signal.SIGCONT)
+    wait_for("all have their right again", lambda: states(two) == {"member"}, 30)
+    slow, quick, more = settled(two, lone, idle, flood, seconds=20)
+    check(quick)
+    for tally in (slow, more):
+        assert tally.reordered == tally.twice == tally.both == 0, tally
+
+
 def test_an_owner_dies_while_the_table_is_away(two):
     """Nobody may write for its pairs, nor, without its promise, for their own, until the table is
     back. Stanzas wait. covers: CLUST-04 CLUST-05"""

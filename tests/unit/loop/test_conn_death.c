@@ -160,40 +160,6 @@ TEST(conn, nothing_is_written_past_the_deadline)
     }
 }
 
-TEST(conn, discarded_output_never_reaches_the_peer)
-{
-    static char big[32 << 20];
-    uint64_t flushed;
-
-    open_secure_pair();
-    conn_pause(b.conn);
-    conn_write(a.conn, slice_make(big, sizeof(big)));
-    run_until(a_blocked);
-    conn_discard_output(a.conn);
-    conn_touch(a.conn); /* to no avail */
-    flushed = a.flushed;
-    conn_resume(b.conn);
-    b.count_only = true;
-    conn_write(b.conn, SLICE("still read"));
-    run_for(200);
-    CHECK_SLICE(byteq_slice(&a.in), "still read");
-    CHECK_EQ(a.flushed, flushed);
-    CHECK_EQ(a.acked, flushed); /* what was written arrives and counts */
-    CHECK(b.total >= flushed && b.total < flushed + 16384 + 1);
-    conn_reset(a.conn);
-    run_until(both_closed);
-    close_stage();
-}
-
-TEST(conn, discarding_nothing_harms_nothing)
-{
-    open_secure_pair();
-    conn_discard_output(a.conn);
-    conn_write(a.conn, SLICE("goes on"));
-    wait_b(7);
-    close_stage();
-}
-
 CONN_TESTS(TEST_OF(conn, refusal_is_told_after_the_call),
            TEST_OF(conn, reset_withdraws_and_tells_the_peer),
            TEST_OF(conn, bytes_of_a_dead_peer_are_delivered_before_closed),
@@ -201,6 +167,4 @@ CONN_TESTS(TEST_OF(conn, refusal_is_told_after_the_call),
            TEST_OF(conn, last_words_arrive_though_the_peer_still_talks),
            TEST_OF(conn, last_words_to_a_process_that_is_gone_are_its_end),
            TEST_OF(conn, bytes_the_peer_never_acknowledged_are_not_counted),
-           TEST_OF(conn, nothing_is_written_past_the_deadline),
-           TEST_OF(conn, discarded_output_never_reaches_the_peer),
-           TEST_OF(conn, discarding_nothing_harms_nothing))
+           TEST_OF(conn, nothing_is_written_past_the_deadline))
