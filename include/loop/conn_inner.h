@@ -35,6 +35,7 @@ struct conn {
     enum conn_transport transport;
     enum conn_life life;
     enum conn_output output;
+    bool fin_queued; /* the kernel counts it among what is not acknowledged */
     enum err why;
 
     bool input_ended; /* end of stream or close_notify was read */

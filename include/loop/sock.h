@@ -41,7 +41,8 @@ uint64_t sock_unread(struct sock *s);
 /* Why it broke (a reset came, the peer's machine is silent), which no event tells while reading is
  * not wanted; OK: it did not. Told once. */
 enum err sock_broken(struct sock *s);
-void sock_shutdown_write(struct sock *s); /* FIN */
+/* FIN. False: the connection is broken, and none is queued. */
+bool sock_shutdown_write(struct sock *s);
 void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer);
 /* Lets go of the descriptor without closing it: another loop adopts it. As sock_close else. */
 int sock_release(struct sock *s);

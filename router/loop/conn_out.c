@@ -24,7 +24,7 @@ void conn_count_acks(struct conn *c)
         return;
     c->asked_ms = loop_now_ms(c->loop);
     unacked = sock_unacked(c->sock);
-    if (c->output == OUT_FINISHED && unacked > 0)
+    if (c->fin_queued && unacked > 0)
         unacked--; /* the FIN, behind all the bytes */
     if (unacked < c->sent)
         count_arrived(c, c->sent - unacked);
@@ -318,7 +318,7 @@ static enum err push_and_finish(struct conn *c)
     e = push_notify(c);
     if (e)
         return e;
-    sock_shutdown_write(c->sock);
+    c->fin_queued = sock_shutdown_write(c->sock);
     c->output = OUT_FINISHED;
     return OK;
 }

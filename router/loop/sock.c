@@ -235,9 +235,9 @@ uint64_t sock_unread(struct sock *s)
     return ask_kernel(s, SIOCINQ);
 }
 
-void sock_shutdown_write(struct sock *s)
+bool sock_shutdown_write(struct sock *s)
 {
-    (void)shutdown(s->fd, SHUT_WR); /* of a broken connection: nothing left to end */
+    return shutdown(s->fd, SHUT_WR) == 0;
 }
 
 void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer)

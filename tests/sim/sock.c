@@ -148,10 +148,12 @@ enum err sock_broken(struct sock *s)
     return s->tcp ? tcp_error(s->tcp) : ERR_RESET;
 }
 
-void sock_shutdown_write(struct sock *s)
+bool sock_shutdown_write(struct sock *s)
 {
-    if (s->tcp)
-        tcp_shutdown(s->tcp);
+    if (!s->tcp || tcp_error(s->tcp))
+        return false;
+    tcp_shutdown(s->tcp);
+    return true;
 }
 
 void sock_addrs(struct sock *s, struct addr *ret_local, struct addr *ret_peer)
