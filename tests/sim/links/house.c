@@ -304,7 +304,7 @@ static size_t find_text(struct slice s, const char *text)
 
 static void check_rows(struct house *h, struct slice rows)
 {
-    static const char mark[] = "\"queue_stanzas\":";
+    static const char mark[] = "\"stanzas\":";
     size_t at;
 
     while ((at = find_text(rows, mark)) < rows.len) {
