@@ -1,5 +1,6 @@
 /* link/tell.h - what the nodes of a cluster tell each other besides who owns what: the components
- * that each has (session/instances). On the steward's loop.
+ * that each has (session/instances), and the addresses that many connections come from. On the steward's
+ * loop.
  *
  * A node that is met hears all, then each change. Where a connection is lost its components are
  * known for a while (lanes wait for it to come back), then no more: their stanzas go to other
@@ -8,16 +9,29 @@
 #ifndef LINK_TELL_H
 #define LINK_TELL_H
 
+#include "base/tally.h"
 #include "link/members.h"
 #include "session/instances.h"
 
 struct tell;
 
+struct tell_events {
+    /* Addresses that many connections of strangers come from here; how many rows. */
+    size_t (*crowds)(void *arg, struct tally_row *rows, size_t room);
+    /* What another node said of its own; none: also when it is gone. */
+    void (*heard_crowds)(void *arg, struct slice node, const struct tally_row *rows, size_t count);
+};
+
+/* Addresses in one word. */
+#define TELL_CROWDS_MAX 1024
+/* So often a node says where its crowds come from. */
+#define TELL_CROWDS_MS 1000
 /* So long after the connection to a node was lost its components count as gone. */
 #define TELL_CUT_MS 10000
 
 /* `process`: ours, drawn at start. */
-struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process);
+struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process,
+                       const struct tell_events *events, void *arg);
 /* By whom it speaks. */
 void tell_connect(struct tell *t, struct members *m);
 /* After the members. */

@@ -12,6 +12,7 @@
 #ifndef NODE_DOOR_H
 #define NODE_DOOR_H
 
+#include "base/tally.h"
 #include "link/site.h"
 
 struct door;
@@ -45,6 +46,10 @@ enum err door_listen(struct door *d, const struct addr *at, int fd, enum site_po
 void door_configure(struct door *d, const struct addr_net *proxies, size_t proxy_count,
                     size_t per_address_count);
 void door_settle(struct door *d, const struct addr *peer);
+/* For the other nodes: addresses that hold over an eighth of the bound here. */
+size_t door_crowds(const struct door *d, struct tally_row *rows, size_t room);
+/* ... and what another holds: counts as our own until its next word. */
+void door_hear(struct door *d, struct slice node, const struct tally_row *rows, size_t count);
 size_t door_listener_count(const struct door *d);
 /* The i-th listener's address (a port 0 is known now). */
 enum site_port door_listener(const struct door *d, size_t i, struct addr *ret_at);

@@ -19,8 +19,12 @@ struct tell {
     struct loop *loop;
     struct instances *instances;
     uint64_t process;
+    const struct tell_events *events;
+    void *arg;
     struct members *members;
     struct list neighbours;
+    struct timer crowds;
+    bool told_crowds; /* the last word named some */
 };
 
 static struct slice name_of(const struct neighbour *n)
@@ -43,6 +47,7 @@ static void forget(struct neighbour *n)
     timer_stop(&n->cut);
     list_remove(&n->node);
     members_cut_off(t->members, name_of(n));
+    t->events->heard_crowds(t->arg, name_of(n), NULL, 0);
     instances_forget(t->instances, name_of(n));
     mem_free(n);
 }
@@ -106,6 +111,37 @@ static bool awaits(void *arg, uint64_t number)
 
 static const struct instances_company company = {tell_change, awaits};
 
+static void send_crowds(struct tell *t, const struct tally_row *rows, size_t count)
+{
+    struct frame_address addresses[TELL_CROWDS_MAX];
+    char ips[TELL_CROWDS_MAX][16] = {{0}};
+    struct frame f = {.type = FRAME_ADDRESSES, .addresses = {addresses, count}};
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(ips[i], rows[i].key, rows[i].key_len);
+        addresses[i].ip = slice_make(ips[i], rows[i].key_len == 4 ? 4 : 16);
+        addresses[i].count = (uint32_t)rows[i].n;
+    }
+    LIST_WALK(node, &t->neighbours)
+    if (LIST_ENTRY(node, struct neighbour, node)->up)
+        members_send(t->members, name_of(LIST_ENTRY(node, struct neighbour, node)), &f);
+}
+
+static void on_crowds(struct timer *timer)
+{
+    struct tell *t = LIST_ENTRY(timer, struct tell, crowds);
+    struct tally_row rows[TELL_CROWDS_MAX];
+    size_t count;
+
+    if (list_empty(&t->neighbours))
+        return;
+    timer_start(&t->crowds, TELL_CROWDS_MS);
+    count = t->events->crowds(t->arg, rows, TELL_CROWDS_MAX);
+    if (count || t->told_crowds)
+        send_crowds(t, rows, count);
+    t->told_crowds = count > 0;
+}
+
 /* --- hearing --- */
 
 void tell_met(struct tell *t, struct slice node, uint64_t process)
@@ -117,6 +153,8 @@ void tell_met(struct tell *t, struct slice node, uint64_t process)
     n->process = process;
     n->heard = 0;
     instances_tell_all(t->instances, send_part, n);
+    if (!timer_running(&t->crowds))
+        timer_start(&t->crowds, TELL_CROWDS_MS);
 }
 
 void tell_parted(struct tell *t, struct slice node, bool gone)
@@ -148,6 +186,19 @@ static void hear_components(struct neighbour *n, const struct frame_components *
         members_send(t->members, name_of(n), &f);
 }
 
+static void hear_crowds(struct neighbour *n, const struct frame_addresses *told)
+{
+    struct tally_row rows[TELL_CROWDS_MAX] = {{{0}, 0, 0}};
+    size_t count = told->row_count < TELL_CROWDS_MAX ? told->row_count : TELL_CROWDS_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        rows[i].key_len = told->rows[i].ip.len == 4 ? 4 : sizeof(rows[i].key);
+        memcpy(rows[i].key, told->rows[i].ip.ptr, rows[i].key_len);
+        rows[i].n = told->rows[i].count;
+    }
+    n->tell->events->heard_crowds(n->tell->arg, name_of(n), rows, count);
+}
+
 void tell_heard(struct tell *t, struct slice node, const struct frame *f)
 {
     struct neighbour *n = find(t, node);
@@ -156,6 +207,8 @@ void tell_heard(struct tell *t, struct slice node, const struct frame *f)
         return;
     if (f->type == FRAME_COMPONENTS) {
         hear_components(n, &f->components);
+    } else if (f->type == FRAME_ADDRESSES) {
+        hear_crowds(n, &f->addresses);
     } else if (f->type == FRAME_HEARD) {
         n->heard = f->heard.number;
         instances_heard(t->instances);
@@ -164,13 +217,17 @@ void tell_heard(struct tell *t, struct slice node, const struct frame *f)
 
 /* --- life --- */
 
-struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process)
+struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t process,
+                       const struct tell_events *events, void *arg)
 {
     struct tell *t = MEM_NEW(struct tell);
 
     t->loop = l;
     t->instances = instances;
     t->process = process;
+    t->events = events;
+    t->arg = arg;
+    timer_init(&t->crowds, l, on_crowds);
     list_init(&t->neighbours);
     instances_meet(instances, process, &company, t);
     return t;
@@ -184,6 +241,7 @@ void tell_connect(struct tell *t, struct members *m)
 void tell_close(struct tell *t)
 {
     instances_meet(t->instances, t->process, NULL, NULL);
+    timer_stop(&t->crowds);
     LIST_WALK(node, &t->neighbours)
     {
         struct neighbour *n = LIST_ENTRY(node, struct neighbour, node);

@@ -54,6 +54,16 @@ void door_settle(struct door *d, const struct addr *peer)
     tally_give(&d->visitors, peer);
 }
 
+size_t door_crowds(const struct door *d, struct tally_row *rows, size_t room)
+{
+    return tally_crowds(&d->visitors, d->o.per_address_count / 8, rows, room);
+}
+
+void door_hear(struct door *d, struct slice node, const struct tally_row *rows, size_t count)
+{
+    tally_hear(&d->visitors, node, rows, count);
+}
+
 /* --- refusing --- */
 
 static void on_refused_rest(struct timer *t)

@@ -1,4 +1,5 @@
-/* What the steward's desk tells a node goes on to its workers; `arg` is the node. */
+/* What the steward's desk and the other nodes tell a node goes on to its workers and its door; `arg`
+ * is the node. */
 #include "node_news.h"
 
 struct news {
@@ -100,3 +101,16 @@ const struct desk_events node_desk_events = {
     .peer_alive = on_alive,
     .settle_address = on_settle,
 };
+
+static size_t on_crowds(void *arg, struct tally_row *rows, size_t room)
+{
+    return door_crowds(node_door(arg), rows, room);
+}
+
+static void on_heard_crowds(void *arg, struct slice node, const struct tally_row *rows,
+                            size_t count)
+{
+    door_hear(node_door(arg), node, rows, count);
+}
+
+const struct tell_events node_tell_events = {on_crowds, on_heard_crowds};

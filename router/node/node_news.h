@@ -2,8 +2,10 @@
 #ifndef NODE_NODE_NEWS_H
 #define NODE_NODE_NEWS_H
 
+#include "link/tell.h"
 #include "node/node.h"
 
 extern const struct desk_events node_desk_events;
+extern const struct tell_events node_tell_events;
 
 #endif

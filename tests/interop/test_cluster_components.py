@@ -1,8 +1,10 @@
 """Components of a cluster: whichever node they are attached to, all nodes know them."""
+import socket
 import time
 
 import pytest
 
+from rig import S2S_PORT
 from rig.cluster import OURS, Many
 from rig.component import Closed
 from rig.numbered import Counter, Source, check, settle
@@ -12,6 +14,7 @@ ROOMS, FIRST, TEAM = f"rooms.{OURS}", f"first.{OURS}", f"team.{OURS}"
 ASTRAY = "astray.example"  # DNS says that it is the second node; no node serves it
 GRACE = 5  # seconds
 GONE = 20  # at most until a dead node's instance is known to be gone: burial, or 10 s without it
+BOUND = 64  # connections of an address that are not authenticated
 COMPONENTS = {
     ROOMS: {"connections": "replace", "grace": f"{GRACE}s"},
     FIRST: {"connections": "refuse"},
@@ -21,7 +24,8 @@ COMPONENTS = {
 
 @pytest.fixture(scope="module")
 def scene(program, tmp_path_factory):
-    with Many(tmp_path_factory.mktemp("components"), 2, cluster={"components": COMPONENTS}) as made:
+    cluster = {"components": COMPONENTS, "settings": {"limits": {"connections_per_address": BOUND}}}
+    with Many(tmp_path_factory.mktemp("components"), 2, cluster=cluster) as made:
         if refusal := made.cluster.refusal():
             pytest.skip(refusal)
         made.lead([ROOMS], made.cluster.nodes[0].address)
@@ -178,3 +182,38 @@ def test_a_way_back_to_another_node_is_noticed(two):
     wait_for("it comes back", lambda: first.errors, 20)
     condition, _, text = first.errors[0][2]
     assert (condition, text.partition(":")[0]) == ("remote-server-not-found", "loop")
+
+
+def crowd(address, count):
+    """Connections of one stranger that say nothing; those that were not reset."""
+    made = [socket.create_connection(address, timeout=5, source_address=("127.0.7.7", 0)) for _ in range(count)]
+    time.sleep(0.1)
+    stay = []
+    for one in made:
+        one.setblocking(False)
+        try:
+            reset = one.recv(1) == b""
+        except BlockingIOError:
+            reset = False
+        except ConnectionError:
+            reset = True
+        (one.close() if reset else stay.append(one))
+    return stay
+
+
+def test_connections_of_an_address_count_at_all_nodes(two):
+    """covers: LIMIT-01"""
+    one, other = ((node.address, S2S_PORT) for node in two.cluster.nodes)
+    there = crowd(one, 40)
+    assert len(there) == 40
+
+    def refused():
+        here = crowd(other, 30)
+        for each in here:
+            each.close()
+        return len(here) < 30
+
+    wait_for("the second node counts those of the first", refused, 10, step=0.5)
+    for each in there:
+        each.close()
+    wait_for("they are forgotten", lambda: not refused(), 10, step=0.5)

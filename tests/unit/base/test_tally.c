@@ -26,6 +26,38 @@ static void give(struct tally *t, const char *text)
     tally_give(t, &a);
 }
 
+/* What others hold counts as our own, as they last said it. */
+TEST(tally, counts_what_others_hold)
+{
+    struct tally_row rows[3];
+    struct tally there;
+    struct tally t;
+    size_t n;
+
+    tally_init(&t, seed);
+    tally_init(&there, seed);
+    for (int i = 0; i < 3; i++)
+        CHECK(take(&there, "192.0.2.1", 9));
+    CHECK(take(&there, "2001:db8::1", 9));
+    CHECK(take(&there, "2001:db8::2", 9));
+    CHECK(take(&there, "192.0.2.9", 9));
+    n = tally_crowds(&there, 1, rows, COUNT(rows));
+    CHECK_EQ(n, 2); /* one is no crowd */
+    CHECK_EQ(tally_crowds(&there, 1, rows, 1), 1);
+    n = tally_crowds(&there, 1, rows, COUNT(rows));
+    tally_hear(&t, SLICE("there"), rows, n);
+    CHECK(take(&t, "192.0.2.1", 4));
+    CHECK(!take(&t, "192.0.2.1", 4));
+    CHECK(!take(&t, "2001:db8::77", 2)); /* the same customer */
+    CHECK(take(&t, "192.0.2.9", 1));
+    tally_hear(&t, SLICE("there"), rows, n); /* again: no more than before */
+    CHECK(take(&t, "192.0.2.1", 5));
+    tally_hear(&t, SLICE("there"), NULL, 0);
+    CHECK(take(&t, "192.0.2.1", 3));
+    tally_fini(&there);
+    tally_fini(&t);
+}
+
 TEST(tally, bounds_each_address_by_itself)
 {
     struct tally t;
@@ -73,6 +105,6 @@ TEST(tally, nothing_is_kept_of_addresses_without_any)
     tally_fini(&t);
 }
 
-TESTS(TEST_OF(tally, bounds_each_address_by_itself),
+TESTS(TEST_OF(tally, counts_what_others_hold), TEST_OF(tally, bounds_each_address_by_itself),
       TEST_OF(tally, counts_networks_of_ipv6_and_knows_mapped_addresses),
       TEST_OF(tally, nothing_is_kept_of_addresses_without_any))
