@@ -11,7 +11,7 @@
 #include "base/map.h"
 
 struct tally {
-    struct map counts; /* address bytes -> struct count */
+    struct map counts;  /* address bytes -> struct count */
     struct list others; /* what others counted: struct tally_other */
 };
 

@@ -1,6 +1,6 @@
 /* link/tell.h - what the nodes of a cluster tell each other besides who owns what: the components
- * that each has (session/instances), and the addresses that many connections come from. On the steward's
- * loop.
+ * that each has (session/instances), and the addresses that many connections come from. On the
+ * steward's loop.
  *
  * A node that is met hears all, then each change. Where a connection is lost its components are
  * known for a while (lanes wait for it to come back), then no more: their stanzas go to other

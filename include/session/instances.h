@@ -57,7 +57,7 @@ struct instances_company {
 /* `process`: ours, drawn at start. Before the first join. */
 void instances_meet(struct instances *s, uint64_t process, const struct instances_company *company,
                     void *arg);
-/* All of ours, in frames of FRAME_LIST_MAX rows at most: for a node that was just met. */
+/* All of ours, in as many parts as fit into frames: for a node that was just met. */
 void instances_tell_all(struct instances *s,
                         void (*fn)(void *arg, const struct frame_components *part), void *arg);
 /* What another node told of its own. False: more than INSTANCES_OF_NODE_MAX; the rest is not known

@@ -1,5 +1,5 @@
-/* What the steward's desk and the other nodes tell a node goes on to its workers and its door; `arg`
- * is the node. */
+/* What the steward's desk and the other nodes tell a node goes on to its workers and its door;
+ * `arg` is the node. */
 #include "node_news.h"
 
 struct news {

@@ -191,6 +191,10 @@ static bool awaits(const struct instances *s, uint64_t number)
     return s->company && s->company->awaits(s->company_arg, number);
 }
 
+/* Of FRAME_CONTROL_MAX: what surrounds a pattern, and room for the rest. */
+#define ROW_BYTES  32
+#define PART_BYTES (FRAME_CONTROL_MAX / 2)
+
 void instances_tell_all(struct instances *s,
                         void (*fn)(void *arg, const struct frame_components *part), void *arg)
 {
@@ -200,12 +204,15 @@ void instances_tell_all(struct instances *s,
     size_t pos = 0;
 
     do {
+        size_t bytes = 0;
+
         part.row_count = 0;
-        while (part.row_count < FRAME_LIST_MAX && left) {
+        while (part.row_count < FRAME_LIST_MAX && bytes < PART_BYTES && left) {
             const struct instance *i = map_next(&s->own, &pos);
 
-            rows[part.row_count++] = (struct frame_component){
-                slice_from(i->group->pattern), i->place.id, i->draw, true};
+            bytes += strlen(i->group->pattern) + ROW_BYTES;
+            rows[part.row_count++] =
+                (struct frame_component){slice_from(i->group->pattern), i->place.id, i->draw, true};
             left--;
         }
         part.more = left > 0;
