@@ -252,6 +252,15 @@ static bool stepped(void *arg)
     return false;
 }
 
+static void note_unwell(struct land *l)
+{
+    uint64_t now = world_us(l->w);
+
+    for (size_t i = 0; i < l->party_count; i++)
+        if (!party_is_well(l->parties[i]) || l->wires[i].until_us || now < l->wires[i].well_us)
+            l->parties[i]->place.unwell_us = now;
+}
+
 void land_turn(struct land *l, uint64_t ms)
 {
     world_run_until(l->w, stepped, l, ms);
@@ -259,6 +268,7 @@ void land_turn(struct land *l, uint64_t ms)
         house_look(&l->houses[i]);
     for (size_t i = 0; i < l->party_count; i++)
         party_look(l->parties[i]);
+    note_unwell(l);
 }
 
 /* --- traffic --- */

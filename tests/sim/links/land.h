@@ -60,7 +60,9 @@ struct mood {
 struct wire {
     struct land *land;
     struct party *party;
+    uint64_t since_us;
     uint64_t until_us; /* 0: it is well */
+    uint64_t well_us;  /* what was lost is sent again by then: after as long again at the latest */
     bool cut_out;      /* from the router */
     bool cut_in;
     unsigned loss_permille;

@@ -5,6 +5,9 @@
 
 /* How long after its arrival a stanza's acknowledgement may still be on its way, or unseen. */
 #define ACK_US 1000000
+/* So long after it could arrive a stanza may still wait: bounces are made every 200 ms, wires take
+ * 240 ms there and back, parties look every 80 ms. */
+#define STUCK_US 2000000
 /* TCP repeats at growing intervals: so long after a trouble its effects may show. */
 #define AFTER_US 60000000
 
@@ -230,6 +233,40 @@ static bool check_first(struct ledger *l, struct letter *x)
     return false;
 }
 
+static struct place *place_of(struct letter *x)
+{
+    size_t i = 0;
+
+    while (i + 1 < PLACES_MAX && x->places[i + 1])
+        i++;
+    return x->places[i];
+}
+
+static void note_read(struct place *p, uint64_t now_us)
+{
+    if (p->read_us == now_us)
+        return;
+    p->before_us = p->read_us;
+    p->read_us = now_us;
+}
+
+/* A component that is there, reads, and has nothing to read is given what waits for it. One whose
+ * sender has nothing to read either hears of a bounce when it is made. */
+static void check_reason(struct ledger *l, const struct letter *x, const struct reading *r,
+                         const struct place *there)
+{
+    uint64_t busy_us = there->unwell_us > there->read_us ? there->unwell_us : there->read_us;
+    uint64_t late_us =
+        x->home->unwell_us > x->home->before_us ? x->home->unwell_us : x->home->before_us;
+
+    if (passes_two(x) || !x->inside)
+        return;
+    if (!slice_starts(r->reason, SLICE("age:")) && !slice_starts(r->reason, SLICE("absent:")))
+        return;
+    if (busy_us + STUCK_US < r->now_us && late_us + STUCK_US < r->now_us)
+        wrong(l, x, "bounced though nothing was in its way");
+}
+
 static struct arrival *arrived(struct letter *x, const struct reading *r, bool bounce)
 {
     unsigned n = x->arrival_count++;
@@ -248,16 +285,17 @@ void ledger_delivered(struct ledger *l, const struct reading *r)
 
     if (!slice_is(r->from, x->from) || !slice_is(r->to, x->to))
         wrong(l, x, "came with other addresses");
+    note_read(place_of(x), r->now_us);
     check_line(l, x, r);
     if (x->bounces && !uncertain(x, x->last_us))
         suspect(x, "delivered after it was bounced");
     if (x->deliveries && !uncertain(x, x->last_us))
         suspect(x, "delivered twice without need");
     x->last_us = r->now_us;
-    if (x->deliveries++)
-        l->repeats++;
-    else
+    if (!x->deliveries++)
         a->behind = check_first(l, x);
+    else if (x->deliveries == 2)
+        l->repeats++;
 }
 
 void ledger_bounced(struct ledger *l, const struct reading *r)
@@ -269,6 +307,8 @@ void ledger_bounced(struct ledger *l, const struct reading *r)
         wrong(l, x, "bounced with other addresses");
     if (!x->answerable)
         wrong(l, x, "bounced though it must not be answered");
+    note_read(x->home, r->now_us);
+    check_reason(l, x, r, place_of(x));
     if (x->bounces && !spells_cover(&x->home->spells, x->last_us) && !uncertain(x, x->last_us))
         suspect(x, "bounced twice");
     if (x->deliveries && !x->bounces && !uncertain(x, x->last_us))

@@ -39,6 +39,9 @@ struct place {
     uint64_t forgot_us;
     /* It did not read for a while: what several connections hold then it meets in any order. */
     bool slept;
+    uint64_t unwell_us; /* last time it was away, or did not read, or its wire was spoilt */
+    uint64_t read_us;   /* last time it read a stanza, */
+    uint64_t before_us; /* and the time before */
 };
 
 /* A connection of a party. What it wrote there is certain if the router's kernel acknowledged all
@@ -71,6 +74,7 @@ struct letter {
     struct place *home;               /* of the sender: bounces pass it */
     unsigned house;                   /* which router accepts it */
     bool answerable;
+    bool inside; /* to a component */
     bool spread; /* to several instances: in order for each address only */
     uint64_t sent_us;
     struct arrival *arrivals;
@@ -87,7 +91,7 @@ struct ledger {
     size_t count;
     struct map last;  /* way of letters -> struct track: the last that came for the first time */
     struct map lines; /* the same, of one receiving connection */
-    unsigned repeats; /* delivered once more, and not bounced */
+    unsigned repeats; /* letters that were delivered more than once */
     /* What is wrong with the run; does not return. */
     void (*fail)(void *arg, const char *text);
     void *arg;
@@ -105,6 +109,7 @@ struct reading {
     const struct origin *on;
     uint64_t end;
     uint64_t now_us;
+    struct slice reason; /* of a bounce */
 };
 /* A stanza, by its addressee or, as a bounce, by its sender. */
 void ledger_delivered(struct ledger *l, const struct reading *r);

@@ -122,6 +122,15 @@ bool line_shake(struct line *n, bool server)
 
 /* --- stanzas --- */
 
+/* "absent: ..." */
+static struct slice reason_of(const struct xnode *x)
+{
+    const struct xnode *error = child(x, "error");
+    const struct xnode *text = error ? child(error, "text") : NULL;
+
+    return text && text->children ? text->children->text : slice_none();
+}
+
 static void take_stanza(struct line *n, const struct xnode *x)
 {
     struct land *l = land(n);
@@ -140,10 +149,12 @@ static void take_stanza(struct line *n, const struct xnode *x)
     r.id = (unsigned)number;
     r.end = peer_wire_bytes(n->peer, n->taken - byteq_len(&n->read.in));
     if (number < l->ledger.count && slice_is(to, l->ledger.letters[number]->from) &&
-        slice_is(xnode_attr(x, "type"), "error"))
+        slice_is(xnode_attr(x, "type"), "error")) {
+        r.reason = reason_of(x);
         ledger_bounced(&l->ledger, &r);
-    else
+    } else {
         ledger_delivered(&l->ledger, &r);
+    }
 }
 
 /* --- component --- */

@@ -214,6 +214,7 @@ static void write_on(struct line *n, struct party *to, size_t name)
     snprintf(x->from, sizeof(x->from), "u%u@%s/r", (unsigned)land_draw(l, 3), p->names[own]);
     snprintf(x->to, sizeof(x->to), "v%u@%s", (unsigned)land_draw(l, 5), to->names[name]);
     x->answerable = l->mood.answerable || !land_chance(l, 12);
+    x->inside = to->house != NULL;
     x->spread = to->spread;
     x->sent_us = world_us(l->w);
     set_places(x, n, to);
@@ -308,6 +309,11 @@ void party_double(struct party *p)
 {
     if (p->house && !p->away && !p->stalled)
         dial_component(p);
+}
+
+bool party_is_well(const struct party *p)
+{
+    return !p->away && !p->stalled && (!p->house || party_open_lines(p) >= p->wish_count);
 }
 
 size_t party_open_lines(const struct party *p)

@@ -99,6 +99,8 @@ void party_heal(struct party *p);
 /* One more instance than it should have. */
 void party_double(struct party *p);
 size_t party_open_lines(const struct party *p);
+/* It is there, on all its lines, and reads. */
+bool party_is_well(const struct party *p);
 /* That came between stanzas, so far. */
 size_t party_spaces(const struct party *p);
 

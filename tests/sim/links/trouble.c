@@ -139,6 +139,8 @@ static void mend(struct wire *w)
     w->loss_permille = 0;
     w->least_us = w->usual_us;
     w->speed = 0;
+    if (w->until_us)
+        w->well_us = 2 * world_us(w->land->w) - w->since_us;
     w->until_us = 0;
     each_way(w, set_wire);
     spells_end(spells_of(w), world_us(w->land->w));
@@ -150,7 +152,8 @@ static void spoil(struct wire *w, enum trouble kind, uint64_t ms)
 
     if (w->until_us)
         return;
-    w->until_us = world_us(l->w) + ms * 1000;
+    w->since_us = world_us(l->w);
+    w->until_us = w->since_us + ms * 1000;
     w->cut_out = kind == TROUBLE_CUT || (kind == TROUBLE_ONE_WAY && land_chance(l, 2));
     w->cut_in = kind == TROUBLE_CUT || (kind == TROUBLE_ONE_WAY && !w->cut_out);
     w->loss_permille = kind == TROUBLE_LOSS ? 20 + (unsigned)land_draw(l, 400) : 0;
