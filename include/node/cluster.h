@@ -33,8 +33,9 @@ struct cluster_digests {
 void cluster_digest(const struct conf *conf, struct slice own_secret,
                     struct cluster_digests *ret_digests);
 
-/* What marks stream ids as ours (link/site): the same on all nodes, so that a connection of one that
- * leads to another is known. `own_secret`: where no dialback secret is configured. */
+/* What marks stream ids as ours (link/site): the same on all nodes, so that a connection of one
+ * that leads to another is known. `own_secret`: of a node that is alone, since another of its
+ * dialback secret is a stranger. */
 void cluster_id_secret(const struct conf *conf, struct slice own_secret, uint64_t ret_secret[2]);
 
 #endif

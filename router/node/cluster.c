@@ -172,9 +172,9 @@ void cluster_digest(const struct conf *conf, struct slice own_secret,
 
 void cluster_id_secret(const struct conf *conf, struct slice own_secret, uint64_t ret_secret[2])
 {
-    struct slice secret = conf->dialback.secret.text;
+    bool shared = conf->store_kind == CONF_STORE_REDIS; /* which has a dialback secret */
     char digest[FRAME_DIGEST_LEN];
 
-    digest_of("stream ids", secret.len ? secret : own_secret, digest);
+    digest_of("stream ids", shared ? conf->dialback.secret.text : own_secret, digest);
     memcpy(ret_secret, digest, 2 * sizeof(*ret_secret));
 }
