@@ -61,12 +61,15 @@ struct members {
     struct hop *hop;
     struct hop **views;
     struct timer tick;
-    enum lease_state state; /* last told */
+    enum lease_state state; /* last told, and which part of joining */
+    unsigned joining;
     uint64_t state_since_ms;
     bool refused;
-    uint64_t token;          /* the highest seen */
-    uint64_t epoch;          /* the last that was met; 0: none */
-    uint64_t answered_ms;    /* the table answered a renewal; 0: never */
+    uint64_t token;            /* the highest seen */
+    uint64_t epoch;            /* the last that was met; 0: none */
+    uint64_t answered_ms;      /* the table answered a renewal; 0: never */
+    char why[STORE_WHY_BYTES]; /* there is no table, as it was last logged; "": there is one */
+    uint64_t why_next_ms;
     bool had_right;          /* when it was looked at last */
     enum counter_cell fence; /* why an incarnation ends now; COUNTER_CELLS: it does not */
     struct until *until;
@@ -100,6 +103,8 @@ void members_order_all(struct members *m, struct order *o);
 extern const struct owners_ops members_owners_ops;
 void members_renew(struct members *m);
 void members_table_fini(struct members *m);
+void members_lost_table(struct members *m, const char *why);
+void members_tell_table(struct members *m); /* each second: why it is not there */
 void members_bury_silent(struct members *m);
 struct store_as members_as(const struct members *m);
 void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1]);

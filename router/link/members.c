@@ -131,14 +131,23 @@ static void do_duties(struct members *m)
         be_refused(m);
 }
 
+/* It waits for the table, for another of its name, or for acknowledgements: the log tells which. */
+static unsigned joining_part(const struct members *m)
+{
+    return m->lease.on_list ? 2 : m->lease.held_incarnation ? 1 : 0;
+}
+
 static void tell_state(struct members *m)
 {
     enum lease_state state = lease_state(&m->lease, members_now(m));
+    unsigned joining = state == LEASE_JOINING ? joining_part(m) : 0;
 
-    if (state == m->state)
+    if (state == m->state && joining == m->joining)
         return;
+    if (state != m->state)
+        m->state_since_ms = members_now(m);
     m->state = state;
-    m->state_since_ms = members_now(m);
+    m->joining = joining;
     m->o.events->state(m->o.arg, state);
 }
 
@@ -175,7 +184,7 @@ static void on_broken(void *arg, const char *why)
 {
     struct members *m = arg;
 
-    LOG(members_log(m), LOG_WARN, "store.lost", LOG_TEXT("reason", why));
+    members_lost_table(m, why);
     m->call_serial++;
     lease_contact_lost(&m->lease);
     owners_contact_lost(&m->owners, members_now(m));
@@ -239,6 +248,7 @@ static void on_tick(struct timer *t)
     struct members *m = LIST_ENTRY(t, struct members, tick);
 
     timer_start(&m->tick, TICK_MS);
+    members_tell_table(m);
     members_before(m);
     members_renew(m);
     members_ping(m);
@@ -429,6 +439,8 @@ void members_connect(struct members *m, struct hop *const *view_hops)
     for (unsigned w = 0; w < m->o.worker_count; w++)
         m->views[w] = view_hops[w];
     members_say_hello(m);
+    /* That it is not connected yet is no news. */
+    snprintf(m->why, sizeof(m->why), "%s", members_store_state(m)->why);
     timer_start(&m->tick, 0);
 }
 

@@ -62,6 +62,37 @@ void members_table_fini(struct members *m)
     call_free(LIST_ENTRY(node, struct call, node));
 }
 
+/* --- whether it is there --- */
+
+/* Reasons may take turns, as those of several sentinels do. */
+#define TELL_TABLE_MS 10000
+
+static void keep_why(struct members *m, const char *why)
+{
+    snprintf(m->why, sizeof(m->why), "%s", why);
+    m->why_next_ms = members_now(m) + TELL_TABLE_MS;
+}
+
+void members_lost_table(struct members *m, const char *why)
+{
+    LOG(members_log(m), LOG_WARN, "store.lost", LOG_TEXT("reason", why));
+    keep_why(m, why);
+}
+
+void members_tell_table(struct members *m)
+{
+    const struct store_state *s = members_store_state(m);
+
+    if (s->up) {
+        m->why[0] = '\0';
+        return;
+    }
+    if (!strcmp(s->why, m->why) || members_now(m) < m->why_next_ms)
+        return;
+    LOG(members_log(m), LOG_WARN, "store.failed", LOG_TEXT("reason", s->why));
+    keep_why(m, s->why);
+}
+
 /* --- renewals --- */
 
 /* The first that a process meets is not anew. */

@@ -564,6 +564,7 @@ TEST(operators, newcomers_say_what_they_wait_for)
     world_advance(land.w, 3000);
     CHECK_STR(node_state_word(adapter_node(a->node)), "joining");
     CHECK_MSG(strstr(state_text(a), "the table has not answered yet ("), "%s", state_text(a));
+    CHECK(logged(a, " store.failed ", "connection refused"));
     CHECK_EQ(metric(a, "node_state{state=\"joining\"}"), 1);
     CHECK_EQ(metric(a, "lease_remaining_seconds"), 0);
     CHECK_EQ(metric(a, "members"), 0);
@@ -585,9 +586,28 @@ TEST(operators, newcomers_say_what_they_wait_for)
     CHECK_STR(node_state_word(adapter_node(land.at[2].node)), "joining");
     CHECK_MSG(strstr(state_text(&land.at[2]), "missing: a (not heard for "), "%s",
               state_text(&land.at[2]));
+    CHECK(logged(&land.at[2], " node.state ", "missing: a"));
     host_pause(a->host, false);
     world_advance(land.w, 5000);
     CHECK_STR(node_state_word(adapter_node(land.at[2].node)), "member");
+    close_land();
+}
+
+TEST(operators, a_name_used_twice_is_in_the_log)
+{
+    struct house *c = &land.at[2];
+
+    open_land(12);
+    start(&land.at[0]);
+    start(&land.at[1]);
+    world_advance(land.w, 10000);
+    c->name = land.at[0].name;
+    write_config(c, "");
+    start(c);
+    world_advance(land.w, 40000);
+    CHECK_STR(node_state_word(adapter_node(c->node)), "joining");
+    CHECK(logged(c, " node.state ", "another process has the name a at another mesh address"));
+    CHECK_STR(node_state_word(adapter_node(land.at[0].node)), "member");
     close_land();
 }
 
@@ -767,6 +787,7 @@ TESTS(TEST_OF(operators, nodes_tells_what_each_says_and_what_is_seen_of_it),
       TEST_OF(operators, a_node_that_was_buried_counts_it),
       TEST_OF(operators, a_new_epoch_is_counted),
       TEST_OF(operators, newcomers_say_what_they_wait_for),
+      TEST_OF(operators, a_name_used_twice_is_in_the_log),
       TEST_OF(operators, a_draining_node_says_so),
       TEST_OF(operators, a_reload_that_makes_nodes_differ_is_shown),
       TEST_OF(operators, questions_of_other_nodes_are_bounded),
