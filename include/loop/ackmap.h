@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Kept while nothing is under way; at most. A kernel with so many small records is told to wait. */
+/* Room kept while nothing is under way, and marks at most: the kernel's own buffers hold no more
+ * records of ordinary stanzas. */
 #define ACKMAP_FEW  16
 #define ACKMAP_MOST 4096
 

@@ -12,6 +12,8 @@
 /* Longer than any queue's age, back-off, idleness and forgetting together. */
 #define REST_MS  240000
 #define QUIET_MS 10000
+/* A turn that took longer waited for somebody's handshake. */
+#define TURN_MOST_MS 500
 /* Each second a loop says that it lives, and looks at its links: a steward, three workers. */
 #define QUIET_STEPS 80
 
@@ -256,9 +258,14 @@ static void note_unwell(struct land *l)
 {
     uint64_t now = world_us(l->w);
 
-    for (size_t i = 0; i < l->party_count; i++)
-        if (!party_is_well(l->parties[i]) || l->wires[i].until_us || now < l->wires[i].well_us)
-            l->parties[i]->place.unwell_us = now;
+    for (size_t i = 0; i < l->party_count; i++) {
+        struct place *p = &l->parties[i]->place;
+
+        if (!party_is_well(l->parties[i]) || l->wires[i].until_us || now < l->wires[i].well_us ||
+            now > p->looked_us + 1000 * TURN_MOST_MS)
+            p->unwell_us = now;
+        p->looked_us = now;
+    }
 }
 
 void land_turn(struct land *l, uint64_t ms)

@@ -8,6 +8,8 @@
 /* So long after it could arrive a stanza may still wait: bounces are made every 200 ms, wires take
  * 240 ms there and back, parties look every 80 ms. */
 #define STUCK_US 2000000
+/* A failing handshake may keep everybody waiting for seconds. */
+#define LOOK_US 200000
 /* TCP repeats at growing intervals: so long after a trouble its effects may show. */
 #define AFTER_US 60000000
 
@@ -211,14 +213,6 @@ static bool slept(const struct letter *x)
     return any;
 }
 
-static void suspect(struct letter *x, const char *what)
-{
-    if (x->suspect)
-        return;
-    x->suspect = what;
-    x->suspect_us = x->last_us;
-}
-
 /* True: one that was sent later came before. */
 static bool check_first(struct ledger *l, struct letter *x)
 {
@@ -259,7 +253,7 @@ static void check_reason(struct ledger *l, const struct letter *x, const struct 
     uint64_t late_us =
         x->home->unwell_us > x->home->before_us ? x->home->unwell_us : x->home->before_us;
 
-    if (passes_two(x) || !x->inside)
+    if (passes_two(x) || !x->inside || r->now_us > there->looked_us + LOOK_US)
         return;
     if (!slice_starts(r->reason, SLICE("age:")) && !slice_starts(r->reason, SLICE("absent:")))
         return;
@@ -287,10 +281,8 @@ void ledger_delivered(struct ledger *l, const struct reading *r)
         wrong(l, x, "came with other addresses");
     note_read(place_of(x), r->now_us);
     check_line(l, x, r);
-    if (x->bounces && !uncertain(x, x->last_us))
-        suspect(x, "delivered after it was bounced");
-    if (x->deliveries && !uncertain(x, x->last_us))
-        suspect(x, "delivered twice without need");
+    if ((x->bounces || x->deliveries) && !x->suspect_us && !uncertain(x, x->last_us))
+        x->suspect_us = x->last_us;
     x->last_us = r->now_us;
     if (!x->deliveries++)
         a->behind = check_first(l, x);
@@ -309,10 +301,8 @@ void ledger_bounced(struct ledger *l, const struct reading *r)
         wrong(l, x, "bounced though it must not be answered");
     note_read(x->home, r->now_us);
     check_reason(l, x, r, place_of(x));
-    if (x->bounces && !spells_cover(&x->home->spells, x->last_us) && !uncertain(x, x->last_us))
-        suspect(x, "bounced twice");
-    if (x->deliveries && !x->bounces && !uncertain(x, x->last_us))
-        suspect(x, "delivered and bounced");
+    if ((x->bounces || x->deliveries) && !x->suspect_us && !uncertain(x, x->last_us))
+        x->suspect_us = x->last_us;
     x->bounces++;
     x->last_us = r->now_us;
 }
@@ -338,8 +328,8 @@ static void judge_arrival(struct ledger *l, const struct letter *x, const struct
         wrong(l, x, "behind one that was sent later");
 }
 
-/* One router between sender and addressee. */
-static void judge_one(struct ledger *l, const struct letter *x)
+/* What cannot be with one router between sender and addressee, or NULL. */
+static const char *impossible(const struct letter *x)
 {
     unsigned sure = 0;
     unsigned bounced_sure = 0;
@@ -355,20 +345,20 @@ static void judge_one(struct ledger *l, const struct letter *x)
             sure++;
     }
     if (sure && x->bounces)
-        wrong(l, x, "delivered and bounced");
+        return "delivered and bounced";
     if (sure > 1)
-        wrong(l, x, "delivered twice without need");
-    if (bounced_sure > 1)
-        wrong(l, x, "bounced twice");
+        return "delivered twice without need";
+    return bounced_sure > 1 ? "bounced twice" : NULL;
 }
 
-/* Two of them: what passes between those is not seen, only that it may pass twice. The second may
- * bounce it at first; who sent it hears of that (ledger_sum). */
-static void judge_two(struct ledger *l, const struct letter *x)
+/* What passes between two of them is not seen, only that it may pass twice: the second may bounce
+ * it at first, and who sent it hears of that (ledger_sum). */
+static bool was_trouble(const struct letter *x)
 {
-    if (x->suspect && !uncertain(x, x->suspect_us) &&
-        !spells_cover(&x->home->spells, x->suspect_us))
-        wrong(l, x, x->suspect);
+    if (!passes_two(x))
+        return false;
+    return !x->suspect_us || uncertain(x, x->suspect_us) ||
+           spells_cover(&x->home->spells, x->suspect_us);
 }
 
 void ledger_judge(struct ledger *l)
@@ -376,12 +366,12 @@ void ledger_judge(struct ledger *l)
     for (size_t i = 0; i < l->count; i++) {
         const struct letter *x = l->letters[i];
 
+        const char *what = impossible(x);
+
         for (unsigned k = 0; k < x->arrival_count; k++)
             judge_arrival(l, x, &x->arrivals[k]);
-        if (passes_two(x))
-            judge_two(l, x);
-        else
-            judge_one(l, x);
+        if (what && !was_trouble(x))
+            wrong(l, x, what);
     }
 }
 

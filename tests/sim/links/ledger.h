@@ -39,7 +39,8 @@ struct place {
     uint64_t forgot_us;
     /* It did not read for a while: what several connections hold then it meets in any order. */
     bool slept;
-    uint64_t unwell_us; /* last time it was away, or did not read, or its wire was spoilt */
+    uint64_t looked_us; /* last time it was looked at, */
+    uint64_t unwell_us; /* and found away, or not reading, or its wire spoilt */
     uint64_t read_us;   /* last time it read a stanza, */
     uint64_t before_us; /* and the time before */
 };
@@ -82,8 +83,7 @@ struct letter {
     unsigned deliveries;
     unsigned bounces;
     uint64_t last_us;    /* delivered or bounced */
-    const char *suspect; /* wrong, unless there was trouble then */
-    uint64_t suspect_us;
+    uint64_t suspect_us; /* it came once more, and no trouble was known when it came before */
 };
 
 struct ledger {
