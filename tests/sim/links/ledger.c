@@ -253,7 +253,7 @@ static void check_reason(struct ledger *l, const struct letter *x, const struct 
     uint64_t late_us =
         x->home->unwell_us > x->home->before_us ? x->home->unwell_us : x->home->before_us;
 
-    if (passes_two(x) || !x->inside || r->now_us > there->looked_us + LOOK_US)
+    if (passes_two(x) || !x->inside || x->abroad || r->now_us > there->looked_us + LOOK_US)
         return;
     if (!slice_starts(r->reason, SLICE("age:")) && !slice_starts(r->reason, SLICE("absent:")))
         return;

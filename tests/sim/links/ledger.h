@@ -76,6 +76,7 @@ struct letter {
     unsigned house;                   /* which router accepts it */
     bool answerable;
     bool inside; /* to a component */
+    bool abroad; /* from a remote server: its bounce may have to wait for a link */
     bool spread; /* to several instances: in order for each address only */
     uint64_t sent_us;
     struct arrival *arrivals;

@@ -215,6 +215,7 @@ static void write_on(struct line *n, struct party *to, size_t name)
     snprintf(x->to, sizeof(x->to), "v%u@%s", (unsigned)land_draw(l, 5), to->names[name]);
     x->answerable = l->mood.answerable || !land_chance(l, 12);
     x->inside = to->house != NULL;
+    x->abroad = !n->party->house;
     x->spread = to->spread;
     x->sent_us = world_us(l->w);
     set_places(x, n, to);
