@@ -67,7 +67,7 @@ def shown_certificate(router):
 
 
 def test_a_certificate_changed_on_disk_is_shown(site, program):
-    """covers: CERT-12"""
+    """Chain and key are taken together, or the old ones stay. covers: TLS-09"""
     a, _, here, _ = linked(site)
     first, before = shown_certificate(a), links(a)
     fresh = site.ca.issue("fresh", [HERE], days=60)
