@@ -136,7 +136,8 @@ void site_accept_mesh(struct site *s, int fd, const struct addr *peer, struct sl
 struct hop *site_lane_hop(struct site *s);
 /* Nothing is under way any more: no links, no pairs, no lanes. What was
  * asked of the desk may be open: nobody waits for it. */
-bool site_quiet(const struct site *s);
+bool site_settled(const struct site *s);
+bool site_quiet(const struct site *s); /* ... and no connections of the mesh */
 void site_fini(struct site *s);
 
 void site_configure(struct site *s, struct settings *settings); /* takes a reference */
@@ -169,7 +170,9 @@ void site_bounce_all(struct site *s, enum bounce why);
 void site_cut(struct site *s);
 void site_bounce_held(struct site *s, enum bounce why);
 void site_shutdown(struct site *s); /* closes every link with system-shutdown; again and again */
-void site_abort(struct site *s);    /* resets what did not close in time */
+/* When the sites of all workers have settled: the lanes of each may go over the mesh of another. */
+void site_shut_mesh(struct site *s);
+void site_abort(struct site *s); /* resets what did not close in time */
 
 /* --- for links --- */
 void site_add(struct site *s, struct link *l, enum link_kind kind, const struct link_ops *ops);

@@ -375,9 +375,9 @@ static void give_up(struct site *s)
 }
 
 /* The mesh goes last: fates and the last words of the steward travel on it. */
-static void shut_mesh(struct site *s)
+void site_shut_mesh(struct site *s)
 {
-    if (s->mesh && !s->link_count && !map_count(&s->pairs) && lanes_idle(s->lanes))
+    if (s->mesh)
         mesh_shut(s->mesh);
 }
 
@@ -385,7 +385,6 @@ void site_shutdown(struct site *s)
 {
     give_up(s);
     each_link(s, shut_down);
-    shut_mesh(s);
 }
 
 void site_abort(struct site *s)
@@ -393,8 +392,7 @@ void site_abort(struct site *s)
     lanes_bounce(s->lanes, true, BOUNCE_DRAIN);
     give_up(s);
     each_link(s, abort_link);
-    if (s->mesh)
-        mesh_shut(s->mesh);
+    site_shut_mesh(s);
 }
 
 /* --- router --- */
@@ -529,10 +527,15 @@ struct hop *site_lane_hop(struct site *s)
     return lanes_hop(s->lanes);
 }
 
-bool site_quiet(const struct site *s)
+bool site_settled(const struct site *s)
 {
     return s->link_count == 0 && map_count(&s->pairs) == 0 && lanes_idle(s->lanes) &&
-           (!s->mesh || mesh_idle(s->mesh)) && !router_holds(&s->router);
+           !router_holds(&s->router);
+}
+
+bool site_quiet(const struct site *s)
+{
+    return site_settled(s) && (!s->mesh || mesh_idle(s->mesh));
 }
 
 void site_fini(struct site *s)

@@ -26,6 +26,7 @@ struct worker {
     uint64_t given_count;         /* steward: descriptors handed over since */
     struct timer stop_look;
     uint64_t stop_at_ms;
+    _Atomic bool settled; /* when it looked last */
     bool said_goodbye;
 };
 
@@ -390,6 +391,14 @@ static void say_goodbye(struct worker *w, bool quiet)
     hop_post(w->all->home, &g->msg);
 }
 
+static bool all_settled(struct workers *w)
+{
+    for (unsigned i = 0; i < w->count; i++)
+        if (!atomic_load_explicit(&w->list[i].settled, memory_order_relaxed))
+            return false;
+    return true;
+}
+
 /* Until the loop ends: another worker's last stanzas may still come by. */
 static void on_stop_look(struct timer *t)
 {
@@ -397,10 +406,13 @@ static void on_stop_look(struct timer *t)
     bool quiet = site_quiet(&w->site);
     uint64_t now = loop_now_ms(w->loop);
 
+    atomic_store_explicit(&w->settled, site_settled(&w->site), memory_order_relaxed);
     if (!quiet && now < w->stop_at_ms)
         site_shutdown(&w->site);
     else if (!quiet)
         site_abort(&w->site);
+    if (all_settled(w->all))
+        site_shut_mesh(&w->site);
     if (!w->said_goodbye && (quiet || now >= w->stop_at_ms + STOP_ABORT_MS))
         say_goodbye(w, quiet);
     timer_start(&w->stop_look, STOP_LOOK_MS);
