@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rig.cluster import BOUND, DOORS, MESH_PORT, REDIS_PORT, Many
+from rig.cluster import BOUND, DOORS, DRAIN, MESH_PORT, REDIS_PORT, Many
 from rig.cuts import Wall
 from rig.numbered import Source, check, settle, silences, spread
 from rig.process import wait_for
@@ -31,6 +31,7 @@ def scene(program, tmp_path_factory):
 @pytest.fixture
 def two(scene):
     """Both nodes, whatever the test before did to them, and one who counts."""
+    scene.peer.process.signal(signal.SIGCONT)
     scene.cluster.heal()
     for node in scene.cluster.nodes:
         node.forget()
@@ -115,7 +116,9 @@ def test_hand_over(two):
     wait_for("the pairs have changed hands", lambda: set(two.cluster.owners(domains, REMOTE).values()) == {a.name})
     print(f"all handed over after {time.monotonic() - since:.2f} s")
     assert b.process.popen.wait(20) == 0
-    print(f"gone after {time.monotonic() - since:.2f} s")
+    took = time.monotonic() - since
+    print(f"gone after {took:.2f} s")
+    assert took < DRAIN * 0.6, "it waited for something that did not come"
     b.start()
     gaps = silences(two.got, stayer, since - 0.5, time.monotonic())
     spread("without a writer", [gap for gap, _ in gaps.values()])
@@ -279,12 +282,11 @@ def test_what_is_under_way_without_a_right_is_withdrawn(two):
     behind what another node may send by then. What the peer's kernel acknowledged and the peer
     never read is lost, as with any reset: the documented limit."""
     a, b = two.cluster.nodes
-    lone = begun(two, b, two.domains(1), 20)
-    idle = begun(two, a, two.domains(1), 20)
+    lone, idle = opened(two, b, 1, 20), opened(two, a, 1, 20)
     two.peer.process.signal(signal.SIGSTOP)
     flood = Source(lone.component, two.got, "flood", lone.domains, 2000, size=20000)
     two.sources.append(flood)
-    wait_for("the kernel is full", lambda: b.metrics()["queue_stanzas"] > 200, 40)
+    wait_for("the kernel is full", lambda: b.metrics()["stanzas_held"] > 400, 40)
     two.cluster.redis.signal(signal.SIGSTOP)
     with Wall(MESH_PORT):
         wait_for("no node has a right", lambda: states(two) == {"parked"}, 20)

@@ -22,6 +22,7 @@ OURS = "many.ours.example"  # one component serves all domains below it
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD, ADMIN = "table-s3cret", "admin"
 SECRETS = ["0123456789abcdef" * 4, "fedcba9876543210" * 4]
+DRAIN = 10  # seconds that a node may take to end; a tenth of it, and what is under way, is what it needs
 BOUND = 3.5  # seconds: so long who promised claims nothing; in a new cluster all have
 READY = 40.0  # seconds: a new cluster watches for 6.5 s before it begins, a stranger's name for 30
 
@@ -119,7 +120,7 @@ class Cluster:
         self.table = table or {}
         self.components = components or {}  # besides: domain -> its keys
         base = {
-            "node": {"drain_timeout": "5s", "workers": 2},
+            "node": {"drain_timeout": f"{DRAIN}s", "workers": 2},
             "timeouts": {"close": "1s"},
             "limits": {"connections_per_address": 4096},
             "peers": [{"match": "*", "allow": "both", "tls": "required", "auth": ["pkix"]}],

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from . import SECRET
 
+HANDSHAKE = 30  # seconds
 NS = "{jabber:component:accept}"
 ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 HEADER = (
@@ -52,9 +53,11 @@ class Component:
         self.raw(HEADER.format(domain=domain))
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
+        end = time.monotonic() + HANDSHAKE
         while not self.handshaken.wait(0.02):
             if self.ended.is_set():
                 raise Closed(self.error)
+            assert time.monotonic() < end, f"{domain}: no handshake within {HANDSHAKE} s"
 
     def raw(self, text):
         with self.sending:
