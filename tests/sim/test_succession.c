@@ -243,6 +243,30 @@ TEST(succession, a_link_ends_before_the_wait_for_its_acknowledgements)
     scene_close(&s);
 }
 
+/* --- the table --- */
+
+/* Its first renewal joins, which is told to all at once, itself too, long before the answer comes.
+ */
+TEST(succession, a_newcomer_of_a_slow_table_does_not_ask_in_a_circle)
+{
+    unsigned asked;
+
+    begin(1, 3);
+    scene_trouble(&s, true);
+    scene_kill(&s, C, 0);
+    redisserver_habit(s.fleet.redis)->delay_ms = 2000;
+    asked = redisserver_asked(s.fleet.redis, "EVALSHA");
+    scene_run(&s, 5000);
+    asked = redisserver_asked(s.fleet.redis, "EVALSHA") - asked;
+    CHECK_MSG(asked < 60, "asked %u times in 5 s", asked);
+    redisserver_habit(s.fleet.redis)->delay_ms = 0;
+    scene_run(&s, 5000);
+    scene_send(&s, C, R0, 1);
+    CHECK(scene_settle(&s, 5000));
+    scene_trouble(&s, false);
+    scene_close(&s);
+}
+
 /* --- all of them --- */
 
 TEST(succession, all_are_killed_and_come_back)
@@ -310,5 +334,6 @@ TESTS(TEST_OF(succession, two_nodes_claim_one_pair),
       TEST_OF(succession, the_giver_dies_at_each_point_of_a_hand_over),
       TEST_OF(succession, the_taker_dies_at_each_point_of_a_hand_over),
       TEST_OF(succession, a_link_ends_before_the_wait_for_its_acknowledgements),
+      TEST_OF(succession, a_newcomer_of_a_slow_table_does_not_ask_in_a_circle),
       TEST_OF(succession, all_are_killed_and_come_back), TEST_OF(succession, two_drain_together),
       TEST_OF(succession, all_drain_at_once))

@@ -11,6 +11,9 @@
 #define QUIET_STEPS 4000
 /* Until then newcomers settle the table, and nothing befalls them. */
 #define WARM_MS 12000
+/* A connection of which one end does not know yet that the other is gone: until that is certain it
+ * is not asked again. TCP_USER_TIMEOUT, and some. */
+#define HEAL_MS 35000
 
 /* --- what all runs share --- */
 
@@ -125,24 +128,39 @@ static void build(struct fleet *f)
     }
 }
 
+/* Where nodes come and go, and nothing else is wrong, a pair finds its next owner in a third of the
+ * shortest age that is not left out here. */
+static void check_ages(struct fleet *f)
+{
+    const struct land *l = &f->land;
+
+    if (f->kinds & ~(1u << STORM_DRAIN | 1u << STORM_KILL) || l->houses[0].set.queue_age_ms < 20000)
+        return;
+    if (l->aged)
+        land_fail(&f->land, "%u stanzas waited too long, and nothing but nodes was away", l->aged);
+}
+
 void fleet_end(struct fleet *f)
 {
+    for (unsigned i = 0; i < HEAL_MS / 200; i++)
+        land_turn(&f->land, 200);
     land_rest(&f->land, QUIET_STEPS);
     land_check(&f->land);
+    check_ages(f);
     land_say(&f->land, "%u takeovers, %u drains", f->takeovers, f->drains);
     land_close(&f->land);
 }
 
 /* --- life --- */
 
-/* From a component to the network, or from there to a component. */
+/* From a component to the network or to another, or from there to a component. */
 static void write_some(struct land *l)
 {
     struct party *from = l->parties[land_draw(l, l->party_count)];
     struct party *to = l->parties[land_draw(l, l->party_count)];
     unsigned n = 1 + (unsigned)land_draw(l, l->mood.bursts);
 
-    if (!from->house == !to->house || l->ledger.count >= l->mood.letters)
+    if (from == to || (!from->house && !to->house) || l->ledger.count >= l->mood.letters)
         return;
     for (; n; n--)
         if (!party_write(from, to, 0))

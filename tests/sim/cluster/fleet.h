@@ -52,6 +52,7 @@ struct gale {
     struct fleet *fleet;
     enum storm kind;
     struct house *house, *other;
+    unsigned seed; /* which worker */
     bool one_way;
     bool back;         /* ... namely from the table */
     uint64_t until_us; /* 0: none */

@@ -84,6 +84,15 @@ static void set_asleep(struct gale *g, bool asleep)
     host_suspend(g->house->host, asleep);
 }
 
+static void set_hanging(struct gale *g, bool hangs)
+{
+    const struct crew *c = &g->fleet->crews[g->house->number];
+
+    g->house->stopped = hangs; /* nobody kills or drains it meanwhile */
+    if (c->count)
+        world_pause_loop(c->sites[g->seed % c->count]->loop, hangs);
+}
+
 static void kill_house(struct fleet *f, struct house *h, uint64_t ms)
 {
     if (h->stopped)
@@ -116,14 +125,15 @@ static void set_slow(struct gale *g, bool slow)
 /* --- what lasts for a while --- */
 
 static void (*const setters[STORMS])(struct gale *g, bool on) = {
-    [STORM_PAUSE] = set_stopped, [STORM_SLEEP] = set_asleep,   [STORM_MESH] = set_mesh,
-    [STORM_ALONE] = set_alone,   [STORM_CUT] = set_redis_wire, [STORM_OUTAGE] = set_silent,
-    [STORM_RESTART] = set_down,  [STORM_EMPTY] = set_down,     [STORM_SLOW] = set_slow,
+    [STORM_PAUSE] = set_stopped, [STORM_HANG] = set_hanging, [STORM_SLEEP] = set_asleep,
+    [STORM_MESH] = set_mesh,     [STORM_ALONE] = set_alone,  [STORM_CUT] = set_redis_wire,
+    [STORM_OUTAGE] = set_silent, [STORM_RESTART] = set_down, [STORM_EMPTY] = set_down,
+    [STORM_SLOW] = set_slow,
 };
 
 static bool touches_node(enum storm kind)
 {
-    return kind == STORM_PAUSE || kind == STORM_SLEEP;
+    return kind == STORM_PAUSE || kind == STORM_SLEEP || kind == STORM_HANG;
 }
 
 static bool touches_table(enum storm kind)
@@ -178,6 +188,7 @@ static void begin(struct fleet *f, enum storm kind, struct house *h, uint64_t ms
         .fleet = f,
         .kind = kind,
         .house = h,
+        .seed = (unsigned)land_draw(l, 1000),
         .other = &l->houses[(h->number + 1 + land_draw(l, l->house_count - 1)) % l->house_count],
         .one_way = land_chance(l, 3),
         .back = land_chance(l, 2),

@@ -202,6 +202,8 @@ static void add_silent(struct house *h)
     h->land->lost_bounces += (unsigned)counted(h, COUNTER_MADE_LOST, COUNTER_MADE_LOST);
     h->land->dropped += (unsigned)counted(h, COUNTER_DROPPED, COUNTER_DROPPED_END);
     h->land->resent += (unsigned)counted(h, COUNTER_RESENT, COUNTER_RESENT);
+    h->land->aged +=
+        (unsigned)counted(h, COUNTER_BOUNCED + BOUNCE_AGE, COUNTER_BOUNCED + BOUNCE_AGE);
 }
 
 static void free_node(struct house *h)

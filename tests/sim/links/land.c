@@ -16,6 +16,8 @@
 #define TURN_MOST_MS 500
 /* Each second a loop says that it lives, and looks at its links: a steward, three workers. */
 #define QUIET_STEPS 80
+/* A busy turn has some thousands. */
+#define TURN_STEPS 200000u
 
 uint64_t land_draw(struct land *l, uint64_t below)
 {
@@ -251,6 +253,8 @@ static bool stepped(void *arg)
 
     if (l->stepped)
         l->stepped(l);
+    if (world_steps(l->w) - l->turn_steps > TURN_STEPS)
+        land_fail(l, "more than %u steps in less than 200 ms", TURN_STEPS);
     return false;
 }
 
@@ -270,6 +274,7 @@ static void note_unwell(struct land *l)
 
 void land_turn(struct land *l, uint64_t ms)
 {
+    l->turn_steps = world_steps(l->w);
     world_run_until(l->w, stepped, l, ms);
     for (size_t i = 0; i < l->house_count; i++)
         house_look(&l->houses[i]);

@@ -104,11 +104,13 @@ struct land {
     unsigned lost_bounces; /* as the routers counted */
     unsigned dropped;
     unsigned resent;
-    bool calm; /* the end: nothing befalls any more, nobody writes */
+    unsigned aged; /* bounces because of their age */
+    bool calm;     /* the end: nothing befalls any more, nobody writes */
     /* The routers are nodes of one cluster: what they have in common. */
     bool together;
     struct place common;
     void (*stepped)(struct land *l); /* after each event, or NULL */
+    uint64_t turn_steps;             /* of the world when the turn began */
 };
 
 /* Certificates that all runs share; `dir` exists. */

@@ -31,7 +31,7 @@ void spells_note(struct spells *s, uint64_t now_us);
 bool spells_cover(const struct spells *s, uint64_t then_us);
 
 /* What a letter passes, each with its own troubles. */
-#define PLACES_MAX 4
+#define PLACES_MAX 8
 
 struct place {
     struct spells spells;

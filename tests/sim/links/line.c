@@ -189,7 +189,8 @@ size_t line_domain(const struct land *l, const struct house *h, struct slice nam
 
     for (size_t i = 0; i < l->party_count; i++)
         for (size_t k = 0; k < l->parties[i]->name_count; k++, bit++)
-            if (l->parties[i]->house == h && slice_is(name, l->parties[i]->names[k]))
+            if ((l->together ? l->parties[i]->house != NULL : l->parties[i]->house == h) &&
+                slice_is(name, l->parties[i]->names[k]))
                 return bit;
     return SIZE_MAX;
 }

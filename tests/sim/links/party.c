@@ -55,14 +55,13 @@ static void open_port(struct party *p)
         p->port = peer_listen(p->host, p->name, at);
 }
 
-static struct line *dial_router(struct party *p, const struct party *to, size_t own,
-                                const char *domain)
+static struct line *dial_router(struct party *p, struct house *h, size_t own, const char *domain)
 {
     char at[64];
     struct line *n;
 
-    snprintf(at, sizeof(at), "%s:%u", to->house->ip, p->direct_tls ? 5270 : 5269);
-    n = line_new(p, to->house, LINE_OUT, peer_dial(p->host, p->name, at));
+    snprintf(at, sizeof(at), "%s:%u", h->ip, p->direct_tls ? 5270 : 5269);
+    n = line_new(p, h, LINE_OUT, peer_dial(p->host, p->name, at));
     n->own = own;
     snprintf(n->goal, sizeof(n->goal), "%s", domain);
     if (!p->direct_tls || line_shake(n, false))
@@ -151,34 +150,58 @@ static struct line *line_for(struct party *p, const struct party *to, size_t nam
     return found;
 }
 
+/* Any node of a cluster takes what is for any of its components. */
+static struct house *some_entrance(struct land *l, const struct party *to)
+{
+    return l->together ? &l->houses[land_draw(l, l->house_count)] : to->house;
+}
+
 /* A server without a way: it asks on a line it has, or dials. */
 static void find_way(struct party *p, const struct party *to, size_t name)
 {
+    struct house *h = some_entrance(p->land, to);
     struct line *n;
 
     LIST_WALK(node, &p->lines)
     {
         n = LIST_ENTRY(node, struct line, node);
-        if (n->over || n->we_ended || n->kind != LINE_OUT || n->house != to->house)
+        if (n->over || n->we_ended || n->kind != LINE_OUT || n->house != h)
             continue;
         if (n->open)
             line_ask(n, to->names[name]);
         return; /* in time */
     }
-    dial_router(p, to, land_draw(p->land, p->name_count), to->names[name]);
+    dial_router(p, h, land_draw(p->land, p->name_count), to->names[name]);
+}
+
+/* In a cluster any component of the domain may get it; another node passes it on, and may get it
+ * twice. */
+static size_t add_components(struct letter *x, size_t i, struct land *l, const struct party *to)
+{
+    for (size_t k = 0; k < l->party_count; k++)
+        if (l->parties[k]->house && strcmp(l->parties[k]->pattern, to->pattern) == 0)
+            x->places[i++] = &l->parties[k]->place;
+    x->places[i++] = &l->common;
+    return i;
 }
 
 static void set_places(struct letter *x, const struct line *n, struct party *to)
 {
+    struct land *l = n->party->land;
     size_t i = 0;
 
     x->house = n->house->number;
     x->home = &n->party->place;
     x->places[i++] = &n->house->place;
-    if (to->house && to->house != n->house)
-        x->places[i++] = &to->house->place;
-    x->places[i] = &to->place;
-    x->common = n->party->land->together ? &n->party->land->common : NULL;
+    x->common = l->together ? &l->common : NULL;
+    if (l->together && to->house) {
+        i = add_components(x, i, l, to);
+    } else {
+        if (to->house && to->house != n->house)
+            x->places[i++] = &to->house->place;
+        x->places[i++] = &to->place;
+    }
+    assert(i <= PLACES_MAX);
 }
 
 static void put_letter(struct line *n, const struct letter *x, unsigned body)
@@ -229,7 +252,7 @@ bool party_write(struct party *p, struct party *to, size_t name)
     if (p->away || p->stalled)
         return false;
     n = line_for(p, to, name);
-    if (!n && !p->house)
+    if (!p->house && (!n || (p->land->together && land_chance(p->land, 20))))
         find_way(p, to, name);
     if (n)
         write_on(n, to, name);
