@@ -50,9 +50,9 @@ void fleet_prepare(const char *dir)
 static void draw_mood(struct land *l)
 {
     l->mood = (struct mood){
-        .letters = 100 + (unsigned)land_draw(l, 1000),
+        .letters = 300 + (unsigned)land_draw(l, 4000),
         .body = land_chance(l, 3) ? 20000 : 1000,
-        .run_ms = 10000 + (unsigned)land_draw(l, 40000),
+        .run_ms = 10000 + (unsigned)land_draw(l, 30000),
         .calm = 20 + (unsigned)land_draw(l, 150),
         .bursts = land_chance(l, 2) ? 30 : 4,
         .troubles = (1u << TROUBLES) - 1 - (1u << TROUBLE_KILL) - (1u << TROUBLE_DRAIN) -

@@ -199,9 +199,14 @@ static void begin(struct fleet *f, enum storm kind, struct house *h, uint64_t ms
 
 /* --- all of them --- */
 
-/* One to four kinds: where everything happens nothing is seen for itself. */
+/* One to four kinds: where everything happens nothing is seen for itself. In every fourth run nodes
+ * come and go, and nothing else. */
 void storm_draw(struct fleet *f)
 {
+    if (land_chance(&f->land, 4)) {
+        f->kinds = 1u << STORM_KILL | 1u << (land_chance(&f->land, 2) ? STORM_KILL : STORM_DRAIN);
+        return;
+    }
     for (size_t n = 1 + land_draw(&f->land, 4); n; n--)
         f->kinds |= 1u << land_draw(&f->land, STORMS);
 }
