@@ -243,6 +243,42 @@ TEST(succession, a_link_ends_before_the_wait_for_its_acknowledgements)
     scene_close(&s);
 }
 
+static void set_apart(bool apart)
+{
+    struct host *a = scene_house(&s, A)->host;
+
+    world_part(s.w, a, scene_house(&s, B)->host, apart);
+    world_part(s.w, a, s.fleet.redis_host, apart);
+}
+
+/* Its steward is buried, comes back as another incarnation and has a right again: the worker, which
+ * heard nothing of all that, does not take that right for the one it had. */
+TEST(succession, a_worker_that_hung_writes_nothing_it_had)
+{
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct loop *worker;
+
+        begin(seed, 2);
+        scene_trouble(&s, true);
+        worker = s.fleet.crews[A].sites[0]->loop;
+        world_pause_loop(worker, true);
+        scene_house(&s, A)->stopped = true;
+        scene_send(&s, A, R0, 20);
+        set_apart(true);
+        scene_run(&s, 9000);
+        scene_send(&s, B, R0, 20);
+        CHECK(scene_owned(&s, R0, B, 3000));
+        set_apart(false);
+        scene_run(&s, 6000);
+        world_pause_loop(worker, false);
+        scene_house(&s, A)->stopped = false;
+        CHECK(scene_settle(&s, 10000));
+        CHECK_EQ(scene_delivered(&s, A) + scene_delivered(&s, B), 41);
+        scene_trouble(&s, false);
+        scene_close(&s);
+    }
+}
+
 /* --- the table --- */
 
 /* Its first renewal joins, which is told to all at once, itself too, long before the answer comes.
@@ -334,6 +370,7 @@ TESTS(TEST_OF(succession, two_nodes_claim_one_pair),
       TEST_OF(succession, the_giver_dies_at_each_point_of_a_hand_over),
       TEST_OF(succession, the_taker_dies_at_each_point_of_a_hand_over),
       TEST_OF(succession, a_link_ends_before_the_wait_for_its_acknowledgements),
+      TEST_OF(succession, a_worker_that_hung_writes_nothing_it_had),
       TEST_OF(succession, a_newcomer_of_a_slow_table_does_not_ask_in_a_circle),
       TEST_OF(succession, all_are_killed_and_come_back), TEST_OF(succession, two_drain_together),
       TEST_OF(succession, all_drain_at_once))

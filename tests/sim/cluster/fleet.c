@@ -14,6 +14,8 @@
 /* A connection of which one end does not know yet that the other is gone: until that is certain it
  * is not asked again. TCP_USER_TIMEOUT, and some. */
 #define HEAL_MS 35000
+/* Idle links end, pairs and lanes are forgotten: beside the age of what still waits. */
+#define REST_MS 100000
 
 /* --- what all runs share --- */
 
@@ -144,7 +146,7 @@ void fleet_end(struct fleet *f)
 {
     for (unsigned i = 0; i < HEAL_MS / 200; i++)
         land_turn(&f->land, 200);
-    land_rest(&f->land, QUIET_STEPS);
+    land_rest(&f->land, REST_MS + 2 * f->land.houses[0].set.queue_age_ms, QUIET_STEPS);
     land_check(&f->land);
     check_ages(f);
     land_say(&f->land, "%u takeovers, %u drains", f->takeovers, f->drains);

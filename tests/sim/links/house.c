@@ -28,7 +28,7 @@ static void draw_together(struct house *h)
 
     h->set.queue_stanzas = PICK(l, 20, 200, 10000);
     h->set.queue_bytes = PICK(l, 65536, 16777216);
-    h->set.queue_age_ms = PICK(l, 5000, 20000, 60000);
+    h->set.queue_age_ms = PICK(l, 5000, 20000, 20000, 60000);
     h->set.drain_ms = PICK(l, 6000, 12000, 30000);
 }
 

@@ -350,11 +350,11 @@ static void check_quiet(struct land *l, unsigned quiet_steps)
         land_fail(l, "%u steps in %u s of rest, not %u", steps, QUIET_MS / 1000, most);
 }
 
-void land_rest(struct land *l, unsigned quiet_steps)
+void land_rest(struct land *l, uint64_t rest_ms, unsigned quiet_steps)
 {
     l->calm = true;
     trouble_heal(l);
-    turns(l, REST_MS);
+    turns(l, rest_ms);
     check_quiet(l, quiet_steps);
 }
 
@@ -468,7 +468,7 @@ void land_play(uint64_t seed, const char *dir, bool loud)
 
     build(&l);
     live(&l);
-    land_rest(&l, QUIET_STEPS);
+    land_rest(&l, REST_MS, QUIET_STEPS);
     land_check(&l);
     land_close(&l);
 }

@@ -127,9 +127,9 @@ void land_wire(struct land *l);
 void land_turn(struct land *l, uint64_t ms);
 /* Somebody writes to somebody. */
 void land_write(struct land *l);
-/* Long enough for everything to end; `quiet_steps`: events that a router may still have in the
+/* So long that everything has ended; `quiet_steps`: events that a router may still have in the
  * last ten seconds, besides those of spaces on idle streams. */
-void land_rest(struct land *l, unsigned quiet_steps);
+void land_rest(struct land *l, uint64_t rest_ms, unsigned quiet_steps);
 /* At rest. */
 void land_check(struct land *l);
 void land_close(struct land *l);
