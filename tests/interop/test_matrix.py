@@ -30,6 +30,9 @@ class Scene:
         certificate, secure, auth = TRUST[trust]
         names = [f"{case}-{tls}" for case in CASES for tls in TRANSPORTS]
         self.site, self.trust = site, trust
+        # Its stream is authenticated, for Prosody 0.12, when <success/> is here: what comes then goes
+        # out at once, and what waited (sendq, mod_s2s) only after the features that follow.
+        self.reorders = (peer, trust) == ("prosody", "external")
         self.router = site.server(
             "fedrouter", "127.0.0.31", [f"{n}.ours.example" for n in names], certificate, transports,
             settings={"peers": [{"match": "*", "allow": "both", "tls": "required", "auth": auth}]},
@@ -59,9 +62,12 @@ def send_burst(component, to):
     return [component.message(to, f"number {i} & <some> 'text'") for i in range(BURST)]
 
 
-def receive_burst(component):
-    """Ids in the order of arrival; fails on anything that is not a plain message."""
+def receive_burst(component, reordered=False):
+    """Ids in the order of arrival; fails on anything that is not a plain message. `reordered`: by
+    the sending server, so in the order of their numbers."""
     stanzas = [component.wait() for _ in range(BURST)]
+    if reordered:
+        stanzas.sort(key=lambda s: int(s.get("id")[1:]))
     assert [s.get("type") for s in stanzas] == [None] * BURST
     assert stanzas[-1].findtext("{*}body") == f"number {BURST - 1} & <some> 'text'"
     return [s.get("id") for s in stanzas]
@@ -73,6 +79,9 @@ def test_they_dial(scene, tls):
     SRV-01 COMP-09 CERT-01"""
     ours, theirs = scene.components("they-dial", tls)
     before = scene.opened("s2s_in")
+    if scene.reorders:
+        theirs.message(f"user@{ours.domain}", id="first")
+        ours.wait("first")
     assert receive_burst_of(theirs, ours) == [f"m{i}" for i in range(BURST)]
     assert scene.opened("s2s_in") > before
 
@@ -100,7 +109,7 @@ def test_both_at_once(scene, tls):
     other.start()
     send_burst(ours, f"user@{theirs.domain}")
     other.join()
-    assert receive_burst(ours) == receive_burst(theirs) == [f"m{i}" for i in range(BURST)]
+    assert receive_burst(ours, scene.reorders) == receive_burst(theirs) == [f"m{i}" for i in range(BURST)]
 
 
 @pytest.mark.parametrize("tls", TRANSPORTS)
