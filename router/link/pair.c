@@ -423,7 +423,7 @@ static void withdraw(struct pair *p)
         close_queue(p);
     else
         enter(p, PAIR_ENDING);
-    s2s_out_abort(p->out, FAULT_CLOSED_BY_OPERATOR);
+    s2s_out_abort(p->out, FAULT_PARKED);
     outq_lost(&p->q);
 }
 
