@@ -108,11 +108,9 @@ void outq_opened(struct outq *q, uint64_t now_ms);
 void outq_lost(struct outq *q);
 /* Ends all waiting ones; unacked too when `all`. */
 void outq_flush(struct outq *q, bool all, enum fate fate, enum bounce why, struct slice detail);
-/* Gives back, in order, the waiting ones that came over no lane; the others' ingress has them in
- * order anyway. */
-void outq_return_own(struct outq *q);
-/* Its ingress has taken back what came over that lane: waiting ones end so. */
-void outq_take_back(struct outq *q, const void *lane);
+/* Gives back, in order, the waiting ones that came over that lane: its ingress has them in order
+ * anyway. NULL: those that came over none. */
+void outq_give_back(struct outq *q, const void *lane);
 /* Ends waiting ones over age. True when the oldest unacked one is over age: the link hangs. */
 bool outq_expire(struct outq *q, uint64_t now_ms, struct slice detail);
 

@@ -72,7 +72,7 @@ static void leave_to_ingress(struct lane_in *in)
 
     in->state = IN_LEFT;
     if (port)
-        outq_take_back(port, &in->rx);
+        outq_give_back(port, &in->rx);
     leave(in);
 }
 

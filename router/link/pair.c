@@ -233,7 +233,7 @@ static void offer(struct pair *p)
 {
     memset(&p->grant, 0, sizeof(p->grant));
     view_offer(p->site->view, slice_from(p->key));
-    outq_return_own(&p->q);
+    outq_give_back(&p->q, NULL);
 }
 
 static void on_closed(void *arg, enum bounce why, const char *detail)

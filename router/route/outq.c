@@ -202,37 +202,22 @@ void outq_flush(struct outq *q, bool all, enum fate fate, enum bounce why, struc
         gate_open(&q->gate);
 }
 
-void outq_return_own(struct outq *q)
+void outq_give_back(struct outq *q, const void *lane)
 {
-    struct list own;
+    struct list back;
     struct stanza *s;
 
-    list_init(&own);
+    list_init(&back);
     LIST_WALK(node, &q->waiting)
     {
-        if (LIST_ENTRY(node, struct stanza, queue_node)->lane)
+        if (LIST_ENTRY(node, struct stanza, queue_node)->lane != lane)
             continue;
         list_remove(node);
-        list_push(&own, node);
+        list_push(&back, node);
         q->waiting_count--;
     }
-    while ((s = LIST_FIRST(&own, struct stanza, queue_node)))
+    while ((s = LIST_FIRST(&back, struct stanza, queue_node)))
         finish(q, s, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
-    if (has_room(q))
-        gate_open(&q->gate);
-}
-
-void outq_take_back(struct outq *q, const void *lane)
-{
-    LIST_WALK(node, &q->waiting)
-    {
-        struct stanza *s = LIST_ENTRY(node, struct stanza, queue_node);
-
-        if (s->lane != lane)
-            continue;
-        q->waiting_count--;
-        finish(q, s, FATE_RETURNED, BOUNCE_ABSENT, slice_none());
-    }
     if (has_room(q))
         gate_open(&q->gate);
 }

@@ -230,7 +230,7 @@ TEST(outq, gives_back_in_order_what_came_over_no_lane)
     outq_lost(&t.q); /* 0 to 5 were written; all seven wait again */
     LIST_ENTRY(t.q.waiting.next->next, struct stanza, queue_node)->lane = &lane;
     LIST_ENTRY(t.q.waiting.prev, struct stanza, queue_node)->lane = &lane;
-    outq_return_own(&t.q);
+    outq_give_back(&t.q, NULL);
     CHECK_EQ(t.count, 5);
     for (int i = 0; i < t.count; i++) {
         CHECK_EQ(t.number[i], own[i]);
