@@ -127,17 +127,6 @@ static void group_free_if_empty(struct instances *s, struct group *g)
     mem_free(g);
 }
 
-/* The same on all nodes: of the process and its number for the instance. */
-static uint64_t mark_of(uint64_t process, uint64_t id)
-{
-    const uint64_t both[2] = {process, id};
-    char bytes[16];
-
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        bytes[i] = (char)(both[i / 8] >> (56 - 8 * (i % 8)));
-    return rendezvous_hash(slice_make(bytes, sizeof(bytes)));
-}
-
 static struct instance *instance_new(struct instances *s, struct slice pattern, uint64_t draw)
 {
     struct instance *i = MEM_NEW(struct instance);
@@ -242,17 +231,26 @@ static struct instance *keeper(const struct group *g, enum connections rule)
     return best;
 }
 
-static void lose(struct instances *s, struct instance *i)
+/* No longer there, here and, when it is ours, for the others. */
+static void retract(struct instances *s, struct instance *i)
 {
     hide(s, i);
-    if (i->holder)
+    if (!i->holder)
+        tell(s, i, false);
+    instance_free(s, i);
+}
+
+static void lose(struct instances *s, struct instance *i)
+{
+    if (i->holder) {
+        hide(s, i);
         return;
+    }
     if (i->join)
         answer(s, i->join, INSTANCE_CONFLICT);
     else
         s->events->replaced(s->arg, i->place.id, i->place.worker);
-    tell(s, i, false);
-    instance_free(s, i);
+    retract(s, i);
 }
 
 /* One has come, or one that may have been kept has gone: another node's that had lost to it gets
@@ -273,16 +271,11 @@ static void judge(struct instances *s, struct group *g)
 static void end(struct instances *s, struct instance *i)
 {
     struct group *g = i->group;
+    bool alone = g->all.next->next == &g->all;
 
-    hide(s, i);
-    if (!i->holder)
-        tell(s, i, false);
-    if (g->all.next->next == &g->all) {
-        instance_free(s, i);
-        return;
-    }
-    instance_free(s, i);
-    judge(s, g);
+    retract(s, i);
+    if (!alone)
+        judge(s, g);
 }
 
 /* --- ours --- */
@@ -322,7 +315,8 @@ void instances_join(struct instances *s, struct slice pattern, uint64_t id, unsi
         return;
     }
     i = instance_new(s, pattern, draw(s, pattern));
-    i->place = (struct table_place){.id = id, .mark = mark_of(s->process, id), .worker = worker};
+    i->place =
+        (struct table_place){.id = id, .mark = rendezvous_draw(s->process, id), .worker = worker};
     map_add(&s->own, id_key(&i->place.id), i);
     tell(s, i, true);
     if (refuse && awaits(s, s->number)) {
@@ -396,7 +390,7 @@ static bool take_joined(struct instances *s, struct holder *h, const struct fram
     i->holder = h;
     i->confirmed = true;
     i->place = (struct table_place){.id = FAR_ID | ++s->far_count,
-                                    .mark = mark_of(h->process, row->id),
+                                    .mark = rendezvous_draw(h->process, row->id),
                                     .node = slice_from(h->node),
                                     .far_id = row->id};
     map_add(&h->rows, id_key(&i->place.far_id), i);
