@@ -14,6 +14,8 @@ struct rowtext {
     bool any;
 };
 
+/* Between two rows: nothing before the first. */
+void rowtext_border(struct byteq *out);
 void rowtext_begin(struct rowtext *r, struct byteq *out);
 void rowtext_end(struct rowtext *r);
 /* A text without pointer is null. */

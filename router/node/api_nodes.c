@@ -1,6 +1,8 @@
 /* router/node/api_nodes.c - the nodes: what each says of itself, and what this one sees of it. */
 #include "inquiry.h"
 
+#include "node/rowtext.h"
+
 struct sheet {
     struct inquiry *q;
     struct byteq rows;
@@ -78,8 +80,7 @@ static void put_member(void *arg, const struct members_row *m)
         put_other(row, m);
     if (s->said.error)
         json_put_text(row, "error", s->said.error);
-    if (byteq_len(&s->rows))
-        byteq_append(&s->rows, SLICE(",\n"));
+    rowtext_border(&s->rows);
     json_write(row, &s->rows);
 }
 

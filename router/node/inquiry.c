@@ -24,8 +24,8 @@ static const char *own_name(struct api *a)
 
 static void append(struct byteq *to, struct slice rows)
 {
-    if (rows.len && byteq_len(to))
-        byteq_append(to, SLICE(",\n"));
+    if (rows.len)
+        rowtext_border(to);
     byteq_append(to, rows);
 }
 
@@ -36,8 +36,7 @@ void inquiry_put(struct inquiry *q, struct slice rows)
 
 void inquiry_put_row(struct inquiry *q, json_t *row)
 {
-    if (byteq_len(&q->rows))
-        byteq_append(&q->rows, SLICE(",\n"));
+    rowtext_border(&q->rows);
     json_write(row, &q->rows);
 }
 
@@ -97,8 +96,7 @@ static void join_part(void *arg, const struct survey_part *part)
     append(&j->rows, part->rows);
     if (!part->error)
         return;
-    if (byteq_len(&j->rows))
-        byteq_append(&j->rows, SLICE(",\n"));
+    rowtext_border(&j->rows);
     rowtext_begin(&row, &j->rows);
     rowtext_slice(&row, "node", part->node);
     rowtext_text(&row, "error", part->error);

@@ -182,8 +182,7 @@ static void open_members(struct node *n)
 
     show_digests(n, &d, &o.hello);
     random_fill(loop_random(n->o.loop), &o.hello.process, sizeof(o.hello.process));
-    n->tell = tell_open(n->o.loop, desk_instances(n->desk), o.hello.process,
-                        &node_tell_events, n);
+    n->tell = tell_open(n->o.loop, desk_instances(n->desk), o.hello.process, &node_tell_events, n);
     o.tell = n->tell;
     n->members = members_open(&o);
     tell_connect(n->tell, n->members);

@@ -27,8 +27,8 @@ static struct rowtext *row_new(struct writer *w)
         w->rows->left_out_count++;
         return NULL;
     }
-    if (w->rows->count++)
-        byteq_append(&w->rows->text, SLICE(",\n"));
+    w->rows->count++;
+    rowtext_border(&w->rows->text);
     rowtext_begin(o, &w->rows->text);
     rowtext_slice(o, "node", w->site->settings->node_name);
     rowtext_count(o, "worker", w->site->worker);

@@ -2,6 +2,12 @@
 
 #include <time.h>
 
+void rowtext_border(struct byteq *out)
+{
+    if (byteq_len(out))
+        byteq_append(out, SLICE(",\n"));
+}
+
 void rowtext_begin(struct rowtext *r, struct byteq *out)
 {
     r->out = out;
