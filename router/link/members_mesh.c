@@ -73,6 +73,13 @@ void members_cut_off(struct members *m, struct slice node)
         members_order_all(m, order_new(ORDER_NODE_CUT, slice_none(), node));
 }
 
+/* Without a connection its components cannot be reached either. */
+static void part_if_silent(struct members *m, const struct fellow *f)
+{
+    if (!f->up)
+        tell_parted(m->o.tell, slice_from(f->name), true);
+}
+
 /* Its pairs are nobody's now. If there is no connection either, its components cannot be reached;
  * else it goes on as another incarnation, and they with it. */
 static void say_gone(struct members *m, struct fellow *f)
@@ -83,8 +90,7 @@ static void say_gone(struct members *m, struct fellow *f)
         LOG_INT("incarnation", f->listed));
     o->incarnation = f->listed;
     members_order_all(m, o);
-    if (!f->up)
-        tell_parted(m->o.tell, slice_from(f->name), true);
+    part_if_silent(m, f);
 }
 
 static void want_connection(struct members *m, struct fellow *f, const char *address)
@@ -136,10 +142,11 @@ static void part(struct members *m, struct fellow *f)
 {
     if (f->listed)
         say_gone(m, f);
+    else
+        part_if_silent(m, f);
     f->listed = 0;
     if (f->up)
         return;
-    tell_parted(m->o.tell, slice_from(f->name), true);
     members_order(m, members_carrier(m, slice_from(f->name)),
                   order_new(ORDER_FORGET_NODE, slice_none(), slice_from(f->name)));
     fellow_free(f);
