@@ -20,11 +20,7 @@ TAKEOVER, SLACK = 10, 3  # seconds; SLACK: for a loaded machine
 def scene(program, tmp_path_factory):
     """Two nodes and Prosody, for all tests of this file."""
     with Many(tmp_path_factory.mktemp("cluster"), 2) as made:
-        if refusal := made.cluster.refusal():
-            pytest.skip(refusal)
-        made.dns.start()
-        made.peer.start()
-        made.cluster.start()
+        made.start()
         yield made
 
 

@@ -24,11 +24,7 @@ def scene(program, tmp_path_factory):
         pytest.skip("haproxy is not installed")
     options = {"program": tsan_binary()} if os.access(tsan_binary(), os.X_OK) else {}
     with Many(tmp_path_factory.mktemp("balancer"), 3, cluster=options) as made:
-        if refusal := made.cluster.refusal():
-            pytest.skip(refusal)
-        made.dns.start()
-        made.peer.start()
-        made.cluster.start()
+        made.start()
         made.balancer = made.cluster.balancer().start()
         made.chance = random.Random(int(os.environ.get("FEDROUTER_SEED", "1")))
         made.got = made.receiver()

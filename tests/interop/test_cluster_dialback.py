@@ -20,13 +20,9 @@ def scene(program, tmp_path_factory):
         pytest.skip("haproxy is not installed")
     options = {"cluster": {"settings": DIALBACK, "certificate": "self-signed"}, "certificate": "self-signed", "secure": False}
     with Many(tmp_path_factory.mktemp("dialback"), 3, **options) as made:
-        if refusal := made.cluster.refusal():
-            pytest.skip(refusal)
         made.fresh = iter(made.lead(made.domains(3 * EACH * ROUNDS), BALANCER))
         (made.alone,) = made.lead(made.domains(1), made.cluster.nodes[0].address)
-        made.dns.start()
-        made.peer.start()
-        made.cluster.start()
+        made.start()
         made.cluster.balancer().start()
         made.got = made.receiver()
         made.ours = [made.cluster.nodes[0].component()]

@@ -24,8 +24,6 @@ def rows_of(node, name, *words):
 @pytest.fixture
 def two(program, site):
     cluster = Cluster(site, 2)
-    if refusal := cluster.refusal():
-        pytest.skip(refusal)
     site.dns.start()
     yield cluster.start()
     for node in cluster.nodes:
@@ -76,8 +74,6 @@ def test_threads_share_nothing_unguarded(site):
     if not os.access(tsan_binary(), os.X_OK):
         pytest.skip("the router is not built with ThreadSanitizer")
     cluster = Cluster(site, 2, program=tsan_binary())
-    if refusal := cluster.refusal():
-        pytest.skip(refusal)
     site.dns.start()
     one, other = cluster.start().nodes
     other.component()

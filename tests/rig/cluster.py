@@ -3,7 +3,6 @@ stands around them. Everything is on loopback addresses 127.0.4.x."""
 import os
 import re
 import signal
-import subprocess
 import time
 
 from . import S2S_PORT, S2S_TLS_PORT, SECRET
@@ -54,16 +53,6 @@ class Node(Router):
             "components": [{"domain": domain, "secret_file": self.file("component.secret", SECRET), **keys}
                            for domain, keys in {f"*.{OURS}": {"connections": "share"}, **self.cluster.components}.items()],
         })
-
-    def refusal(self):
-        """Why this version does not take the configuration of a node, or None."""
-        self.write()
-        done = subprocess.run([self.program, "--config", self.path, "--check"], capture_output=True, text=True, timeout=60)
-        if done.returncode == 0:
-            return None
-        later = [line for line in done.stderr.splitlines() if "not in this version" in line]
-        assert later and len(later) == len(done.stderr.splitlines()), done.stderr
-        return "this version refuses many nodes: " + later[0].partition(": ")[2]
 
     def launch(self):
         """Starts it; whether it is ready is another question."""
@@ -159,9 +148,6 @@ class Cluster:
         time.sleep(BOUND)
         return self
 
-    def refusal(self):
-        return self.nodes[0].refusal()
-
     def heal(self):
         """Whatever a test did to them: all run, are members, and see each other."""
         if self.redis.running:
@@ -221,6 +207,12 @@ class Many(Site):
         options = {"secure": True, "level": "warn", **options}
         self.peer = self.server(peer, PEER, self.themselves, **options)
         self.numbers = 0
+
+    def start(self):
+        self.dns.start()
+        self.peer.start()
+        self.cluster.start()
+        return self
 
     def domains(self, count):
         """Names nobody has used yet."""
