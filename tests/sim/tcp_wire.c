@@ -122,8 +122,8 @@ static void retry_data(struct tcp *t)
     if (t->retries < RETRIES_MAX)
         t->retries++;
     t->next = t->acked;
-    if (may_send(t))
-        tcp_push(t);
+    if (may_send(t)) /* one alone: the others may still be on a slow wire (RFC 5681 3.1) */
+        send_segment(t);
     else
         probe(t);
     arm_retry(t);

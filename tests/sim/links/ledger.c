@@ -197,6 +197,8 @@ static void check_line(struct ledger *l, const struct letter *x, const struct re
     t = track(&l->lines, key);
     if (t->id > x->id && x->deliveries && x->places[2])
         return;
+    if (t->id > x->id + 1 && x->scattered && x->sent_us < r->on->since_us)
+        return;
     if (t->id == x->id + 1)
         wrong(l, x, "twice on one connection");
     if (t->id > x->id)

@@ -50,6 +50,7 @@ struct place {
  * when all is over: */
 struct origin {
     unsigned serial;
+    uint64_t since_us;
     bool clean;
     bool let_go;    /* the router's end is gone, */
     uint64_t acked; /* who knew that all before arrived, */
@@ -78,6 +79,10 @@ struct letter {
     bool inside; /* to a component */
     bool abroad; /* from a remote server: its bounce may have to wait for a link */
     bool spread; /* to several instances: in order for each address only */
+    /* The second router has several workers, and links to it end and begin: each keeps what it
+     * took behind what went to an older connection of the addressee, not behind what another took.
+     */
+    bool scattered;
     uint64_t sent_us;
     struct arrival *arrivals;
     unsigned arrival_count;

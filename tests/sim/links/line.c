@@ -20,6 +20,7 @@ static struct origin *origin_new(struct land *l)
     struct origin *o = MEM_NEW(struct origin);
 
     o->serial = ++l->serial;
+    o->since_us = world_us(l->w);
     return o;
 }
 

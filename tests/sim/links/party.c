@@ -197,6 +197,7 @@ static void set_places(struct letter *x, const struct line *n, struct party *to)
     if (l->together && to->house) {
         i = add_components(x, i, l, to);
     } else {
+        x->scattered = to->house && to->house != n->house && to->house->workers > 1;
         if (to->house && to->house != n->house)
             x->places[i++] = &to->house->place;
         x->places[i++] = &to->place;

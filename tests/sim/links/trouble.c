@@ -152,8 +152,9 @@ static void spoil(struct wire *w, enum trouble kind, uint64_t ms)
 
     if (w->until_us)
         return;
-    w->since_us = world_us(l->w);
-    w->until_us = w->since_us + ms * 1000;
+    if (world_us(l->w) >= w->well_us) /* else what was lost before may be lost once more */
+        w->since_us = world_us(l->w);
+    w->until_us = world_us(l->w) + ms * 1000;
     w->cut_out = kind == TROUBLE_CUT || (kind == TROUBLE_ONE_WAY && land_chance(l, 2));
     w->cut_in = kind == TROUBLE_CUT || (kind == TROUBLE_ONE_WAY && !w->cut_out);
     w->loss_permille = kind == TROUBLE_LOSS ? 20 + (unsigned)land_draw(l, 400) : 0;
