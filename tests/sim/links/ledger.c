@@ -56,6 +56,7 @@ bool spells_cover(const struct spells *s, uint64_t then_us)
 struct track {
     char *key;
     unsigned id;
+    uint64_t read_us;
 };
 
 static const uint64_t seed[2] = {1, 2};
@@ -215,8 +216,9 @@ static bool slept(const struct letter *x)
     return any;
 }
 
-/* True: one that was sent later came before. */
-static bool check_first(struct ledger *l, struct letter *x)
+/* True: one that was sent later came before. Of what several instances read in one look nobody
+ * knows which came first. */
+static bool check_first(struct ledger *l, struct letter *x, uint64_t now_us)
 {
     char key[256];
     struct track *t;
@@ -224,8 +226,9 @@ static bool check_first(struct ledger *l, struct letter *x)
     way(x, 0, key, sizeof(key));
     t = track(&l->last, key);
     if (t->id > x->id)
-        return !x->spread || !slept(x);
+        return !x->spread || (t->read_us != now_us && !slept(x));
     t->id = x->id + 1;
+    t->read_us = now_us;
     return false;
 }
 
@@ -287,7 +290,7 @@ void ledger_delivered(struct ledger *l, const struct reading *r)
         x->suspect_us = x->last_us;
     x->last_us = r->now_us;
     if (!x->deliveries++)
-        a->behind = check_first(l, x);
+        a->behind = check_first(l, x, r->now_us);
     else if (x->deliveries == 2)
         l->repeats++;
 }
