@@ -6,14 +6,13 @@ import time
 
 import pytest
 
-from rig.cluster import BOUND, DOORS, DRAIN, MESH_PORT, REDIS_PORT, Many
+from rig.cluster import DOORS, DRAIN, MESH_PORT, REDIS_PORT, REMOTE, SLACK, Many
 from rig.cuts import Wall
-from rig.numbered import Source, check, settle, silences, spread
+from rig.numbered import Source, check, heard_since, settle, silences, spread
 from rig.process import wait_for
 
 LONG = bool(os.environ.get("FEDROUTER_LONG"))
-REMOTE = "recv.peer.example"
-TAKEOVER, SLACK = 10, 3  # seconds; SLACK: for a loaded machine
+TAKEOVER = 10  # seconds; SLACK: for a loaded machine
 
 
 @pytest.fixture(scope="module")
@@ -32,34 +31,12 @@ def two(scene):
     for node in scene.cluster.nodes:
         node.forget()
     scene.got = scene.receiver()
-    scene.sources = []
+    scene.sources.clear()
     yield scene
     for source in scene.sources:
         source.over.set()
         source.component.close()
     scene.got.close()
-
-
-def begun(scene, node, domains, rate):
-    """A component at the node that sends over these pairs, all of which are open now."""
-    scene.sources.append(Source(node.component(), scene.got, f"{node.name}-{len(scene.sources)}", domains, rate))
-    source = scene.sources[-1]
-    wait_for("all pairs are open", lambda: heard_since(scene.got, source, 0) == set(domains))
-    return source
-
-
-def opened(scene, node, count, rate=200):
-    """The same over so many new pairs, which that node comes to own. While it is bound by a promise,
-    as all are after a start, others claim for it."""
-    end = time.monotonic() + BOUND + SLACK
-    while True:
-        domains = scene.domains(count)
-        source = begun(scene, node, domains, rate)
-        owners = scene.cluster.owners(domains, REMOTE)
-        if set(owners.values()) == {node.name}:
-            return source
-        source.stop()
-        assert time.monotonic() < end, f"{node.name} does not claim: {owners}"
 
 
 def settled(scene, *sources, **more):
@@ -75,8 +52,8 @@ def settled(scene, *sources, **more):
 def test_all_arrives_in_order(two, count):
     """Pairs of one node and of both, and both send over all of them."""
     a, b = two.cluster.nodes
-    sources = [opened(two, a, count), opened(two, b, count)]
-    sources += [begun(two, a, sources[1].domains, 200), begun(two, b, sources[0].domains, 200)]
+    sources = [two.opened(a, count), two.opened(b, count)]
+    sources += [two.begun(a, sources[1].domains, 200), two.begun(b, sources[0].domains, 200)]
     time.sleep(2)
     for tally in settled(two, *sources):
         check(tally)
@@ -85,7 +62,7 @@ def test_all_arrives_in_order(two, count):
 
 def test_both_end_well(two):
     a, b = two.cluster.nodes
-    sources = [opened(two, a, 2), opened(two, b, 2)]
+    sources = [two.opened(a, 2), two.opened(b, 2)]
     time.sleep(1)
     for node in (a, b):
         node.process.signal(signal.SIGTERM)
@@ -103,9 +80,9 @@ def test_both_end_well(two):
 def test_hand_over(two):
     """SIGTERM of the owner under load, and its return. covers: CLUST-02"""
     a, b = two.cluster.nodes
-    leaver = opened(two, b, 20)
+    leaver = two.opened(b, 20)
     domains = leaver.domains
-    stayer = begun(two, a, domains, 400)
+    stayer = two.begun(a, domains, 400)
     time.sleep(1)
     since = time.monotonic()
     b.process.signal(signal.SIGTERM)
@@ -127,9 +104,9 @@ def test_hand_over(two):
 def test_kill_of_an_owner(two):
     """kill -9 of the owner: what came in elsewhere is not lost. covers: CLUST-05"""
     a, b = two.cluster.nodes
-    lost = opened(two, b, 20)
+    lost = two.opened(b, 20)
     domains = lost.domains
-    stayer = begun(two, a, domains, 400)
+    stayer = two.begun(a, domains, 400)
     time.sleep(1)
     killed = b.kill()
     wait_for("it is off the list", lambda: two.cluster.members() == {a.name}, 15)
@@ -144,25 +121,13 @@ def test_kill_of_an_owner(two):
     assert longest < TAKEOVER + SLACK
 
 
-def heard_since(receiver, source, when):
-    """The domains of the source whose messages arrived since then."""
-    prefix = source.name_of_ingress + ":"
-    found = set()
-    for at, id in reversed(list(receiver.arrivals)):
-        if at < when:
-            return found
-        if id.startswith(prefix):
-            found.add(id.split(":")[1])
-    return found
-
-
 def test_a_node_stands_still(two):
     """SIGSTOP for 12 s of an owner that is an ingress, too: it wakes without a right, nothing that
     it or the other took is lost, and no pair has two writers. covers: CLUST-02"""
     a, b = two.cluster.nodes
-    frozen = opened(two, b, 10)
+    frozen = two.opened(b, 10)
     domains = frozen.domains
-    stayer = begun(two, a, domains, 200)
+    stayer = two.begun(a, domains, 200)
     time.sleep(1)
     since = time.monotonic()
     b.process.signal(signal.SIGSTOP)
@@ -189,13 +154,13 @@ def states(scene):
 def outage(scene, seconds, begin, end):
     """The table is away under load, and a pair is opened meanwhile at each node."""
     a, b = scene.cluster.nodes
-    sources = [opened(scene, a, 6), opened(scene, b, 6)]
+    sources = [scene.opened(a, 6), scene.opened(b, 6)]
     since = time.monotonic()
     begin()
     wait_for("both live on promises", lambda: states(scene) == {"degraded"}, 15)
     for node in (a, b):
         asked = time.monotonic()
-        sources.append(begun(scene, node, scene.domains(2), 20))
+        sources.append(scene.begun(node, scene.domains(2), 20))
         print(f"new pairs at {node.name} after {time.monotonic() - asked:.2f} s")
     wait_until(since + seconds, lambda: states(scene) == {"degraded"})
     end()
@@ -242,13 +207,13 @@ def test_cut_off_from_the_table(two):
     """A node without Redis, while the other has it: it is buried, goes on as another incarnation, and
     what comes in there goes out by the other. covers: CLUST-04"""
     a, b = two.cluster.nodes
-    lone = opened(two, b, 6)
-    others = begun(two, a, lone.domains, 120)
+    lone = two.opened(b, 6)
+    others = two.begun(a, lone.domains, 120)
     since = time.monotonic()
     with Wall(REDIS_PORT, DOORS.format(b.number)):
         wait_for("it is off the list", lambda: two.cluster.members() == {a.name}, 15)
         wait_for("and hears of it", lambda: b.said("node.incarnation"))
-        fresh = begun(two, b, two.domains(2), 20)
+        fresh = two.begun(b, two.domains(2), 20)
         all_heard(two, lone, others)
     spread("takeover", [gap for gap, _ in silences(two.got, others, since, time.monotonic()).values()])
     wait_for("it is a member again", lambda: b.state() == "member", 15)
@@ -261,8 +226,8 @@ def test_cut_off_from_the_table(two):
 def test_cut_off_from_each_other(two):
     """The mesh alone is cut: nobody is buried, stanzas for the other's pairs wait, none is sent twice."""
     a, b = two.cluster.nodes
-    there = opened(two, b, 6)
-    here = begun(two, a, there.domains, 120)
+    there = two.opened(b, 6)
+    here = two.begun(a, there.domains, 120)
     with Wall(MESH_PORT):
         wait_for("both notice", lambda: a.said("mesh.down") and b.said("mesh.down"), 15)
         all_heard(two, there)
@@ -278,7 +243,7 @@ def test_what_is_under_way_without_a_right_is_withdrawn(two):
     behind what another node may send by then. What the peer's kernel acknowledged and the peer
     never read is lost, as with any reset: the documented limit."""
     a, b = two.cluster.nodes
-    lone, idle = opened(two, b, 1, 20), opened(two, a, 1, 20)
+    lone, idle = two.opened(b, 1, 20), two.opened(a, 1, 20)
     two.peer.process.signal(signal.SIGSTOP)
     flood = Source(lone.component, two.got, "flood", lone.domains, 2000, size=20000)
     two.sources.append(flood)
@@ -301,8 +266,8 @@ def test_an_owner_dies_while_the_table_is_away(two):
     """Nobody may write for its pairs, nor, without its promise, for their own, until the table is
     back. Stanzas wait. covers: CLUST-04 CLUST-05"""
     a, b = two.cluster.nodes
-    dying, own = opened(two, b, 6), opened(two, a, 6)
-    others = begun(two, a, dying.domains, 120)
+    dying, own = two.opened(b, 6), two.opened(a, 6)
+    others = two.begun(a, dying.domains, 120)
     two.cluster.redis.signal(signal.SIGSTOP)
     wait_for("both live on promises", lambda: states(two) == {"degraded"}, 15)
     killed = b.kill()
@@ -324,13 +289,13 @@ def test_an_owner_dies_while_the_table_is_away(two):
 def test_all_die(two):
     """kill -9 of both, and a start under their old names: rows of the dead do not stop them. covers: CLUST-05"""
     a, b = two.cluster.nodes
-    sources = [opened(two, a, 6), opened(two, b, 6)]
+    sources = [two.opened(a, 6), two.opened(b, 6)]
     since = min(node.kill() for node in (a, b))
     for node in (a, b):
         node.launch()
     for node in (a, b):
         wait_for("it is a member", lambda n=node: n.state() == "member", 20)
-    after = [begun(two, node, source.domains, 200) for node, source in zip((a, b), sources)]
+    after = [two.begun(node, source.domains, 200) for node, source in zip((a, b), sources)]
     print(f"all pairs move {time.monotonic() - since:.2f} s after the kill")
     for tally in settle(sources, two.got):
         check(tally, cut=True)

@@ -5,13 +5,12 @@ import itertools
 import pytest
 
 from rig.balancer import installed
-from rig.cluster import BALANCER, SECRETS, Many
+from rig.cluster import BALANCER, REMOTE, SECRETS, Many
 from rig.process import wait_for
 
 DIALBACK = {"peers": [{"match": "*", "allow": "both", "tls": "required", "auth": ["dialback"]}]}
 EACH = 4  # pairs of each node in each round: none may fail, whoever is asked
 ROUNDS = 5
-REMOTE = "recv.peer.example"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import time
 from . import S2S_PORT, S2S_TLS_PORT, SECRET
 from .balancer import Balancer
 from .ca import CA
-from .numbered import Counter
+from .numbered import Counter, Source, heard_since
 from .process import wait_for
 from .redis import Redis
 from .router import Router, merge
@@ -17,12 +17,14 @@ from .site import Site
 MESH_PORT, REDIS_PORT, SENTINEL_PORT = 5290, 6379, 26379
 PEER, REDIS, BALANCER = "127.0.4.11", "127.0.4.50", "127.0.4.80"
 DOORS = "127.0.4.5{}"  # of Redis: each node comes by one of its own, so that it can be cut off alone
+REMOTE = "recv.peer.example"
 OURS = "many.ours.example"  # one component serves all domains below it
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PASSWORD, ADMIN = "table-s3cret", "admin"
 SECRETS = ["0123456789abcdef" * 4, "fedcba9876543210" * 4]
 DRAIN = 10  # seconds that a node may take to end; a tenth of it, and what is under way, is what it needs
 BOUND = 3.5  # seconds: so long who promised claims nothing; in a new cluster all have
+SLACK = 3  # seconds more, for a loaded machine
 READY = 40.0  # seconds: a new cluster watches for 6.5 s before it begins, a stranger's name for 30
 
 
@@ -200,13 +202,14 @@ class Cluster:
 class Many(Site):
     """A scene of a cluster and one remote server."""
 
-    def __init__(self, folder, count, peer="prosody", themselves=("recv.peer.example",), cluster=None, **options):
+    def __init__(self, folder, count, peer="prosody", themselves=(REMOTE,), cluster=None, **options):
         super().__init__(folder)
         self.cluster = Cluster(self, count, **(cluster or {}))
         self.themselves = list(themselves)
         options = {"secure": True, "level": "warn", **options}
         self.peer = self.server(peer, PEER, self.themselves, **options)
         self.numbers = 0
+        self.sources = []
 
     def start(self):
         self.dns.start()
@@ -231,3 +234,25 @@ class Many(Site):
         made = Counter(self.peer.component_address, domain or self.themselves[0])
         self.callback(made.close)
         return made
+
+    def begun(self, node, domains, rate=200, receiver=None):
+        """A component at the node that sends over these pairs, all of which are open now. `receiver`:
+        else self.got."""
+        got = receiver or self.got
+        source = Source(node.component(), got, f"{node.name}-{len(self.sources)}", domains, rate)
+        self.sources.append(source)
+        wait_for("all pairs are open", lambda: heard_since(got, source, 0) == set(domains))
+        return source
+
+    def opened(self, node, count, rate=200, receiver=None):
+        """The same over so many new pairs, which that node comes to own. While it is bound by a
+        promise, as all are after a start, others claim for it."""
+        end = time.monotonic() + BOUND + SLACK
+        while True:
+            domains = self.domains(count)
+            source = self.begun(node, domains, rate, receiver)
+            owners = self.cluster.owners(domains, source.to.partition("@")[2])
+            if set(owners.values()) == {node.name}:
+                return source
+            source.stop()
+            assert time.monotonic() < end, f"{node.name} does not claim: {owners}"

@@ -205,3 +205,15 @@ def spread(name, values):
     ordered = sorted(values)
     print(f"{name}: p50 {ordered[len(ordered) // 2]:.2f} s, longest {ordered[-1]:.2f} s, of {len(ordered)}")
     return ordered[-1]
+
+
+def heard_since(receiver, source, when):
+    """The domains of the source whose messages arrived since then."""
+    prefix = source.name_of_ingress + ":"
+    found = set()
+    for at, id in reversed(list(receiver.arrivals)):
+        if at < when:
+            return found
+        if id.startswith(prefix):
+            found.add(id.split(":")[1])
+    return found
