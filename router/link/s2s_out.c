@@ -157,8 +157,11 @@ void s2s_out_finish(struct s2s_out *o)
     s2s_out_enter(o, S2S_OUT_ENDING);
     s2s_out_report(o, VERIFY_ERROR, verify_condition(o));
     tell_ending(o);
-    if (!o->stream)
-        loop_post(o->site->loop, &o->done);
+    if (o->stream)
+        return;
+    dialer_free(o->dialer); /* else it might still hand a stream to an end that is posted */
+    o->dialer = NULL;
+    loop_post(o->site->loop, &o->done);
 }
 
 void s2s_out_fail(struct s2s_out *o, enum bounce why, const char *detail)
@@ -467,8 +470,8 @@ static void resolve(struct s2s_out *o)
 {
     s2s_out_enter(o, S2S_OUT_RESOLVE);
     if (o->verify_key)
-        o->ask = seat_resolve_for_stranger(o->site->seat, s2s_out_remote(o), o->rule, on_resolved,
-                                           o);
+        o->ask =
+            seat_resolve_for_stranger(o->site->seat, s2s_out_remote(o), o->rule, on_resolved, o);
     else
         o->ask = seat_resolve(o->site->seat, s2s_out_remote(o), o->rule, on_resolved, o);
 }
