@@ -184,7 +184,7 @@ static void on_frame(void *arg, const struct frame *f)
     struct mesh_peer *p = c->peer;
     struct mesh *m = p->mesh;
 
-    if (c->left || mesh_carry_frame(p, f))
+    if (mesh_carry_frame(p, f))
         return;
     if (f->type == FRAME_HELLO && !hear_hello(p, &f->hello))
         return;

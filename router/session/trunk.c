@@ -82,8 +82,6 @@ static void on_secured(void *arg)
     struct trunk *t = arg;
     const char *bad = check_chain(t);
 
-    if (t->state == TRUNK_ENDED)
-        return;
     if (bad) {
         fail(t, ERR_DENIED, bad);
         return;
@@ -171,8 +169,6 @@ static void on_data(void *arg, struct slice plain)
 {
     struct trunk *t = arg;
 
-    if (t->state != TRUNK_GREETING && t->state != TRUNK_OPEN)
-        return;
     if (byteq_len(&t->in)) {
         byteq_append(&t->in, plain);
         byteq_take(&t->in, take_frames(t, byteq_slice(&t->in)));

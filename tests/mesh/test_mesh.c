@@ -1,5 +1,7 @@
 /* Nodes with a mesh between them: what each promise is about, one at a time. */
+#include "link/lanes_private.h"
 #include "mesh/cluster.h"
+#include "session/trunk.h"
 #include "unit/test.h"
 
 static struct cluster c;
@@ -101,6 +103,20 @@ TEST(mesh, notices_a_cut_in_one_direction)
     cluster_close(&c);
 }
 
+static void note_dialled(void *arg, const struct mesh_row *row)
+{
+    *(bool *)arg = row->dialled;
+}
+
+/* By `a`; there is one peer. */
+static bool is_dialled(struct node *a, const struct node *b)
+{
+    bool dialled = false;
+
+    mesh_walk(node_mesh(a, b), note_dialled, &dialled);
+    return dialled;
+}
+
 /* Both dial at the same moment: one connection stays, whoever was first. */
 TEST(mesh, of_two_that_cross_one_stays)
 {
@@ -108,6 +124,7 @@ TEST(mesh, of_two_that_cross_one_stays)
         cluster_open(&c, seed, 2, 1 + seed % 3, 2);
         world_advance(c.w, 3000);
         CHECK(cluster_meshed(&c, 0, 1));
+        CHECK(is_dialled(c.nodes[0], c.nodes[1])); /* that of the smaller name */
         cluster_own(&c, 0, 0);
         cluster_own(&c, 1, 1);
         bring(0, 1, 5);
@@ -279,6 +296,7 @@ static struct {
     uint64_t parts; /* as they came: the number of each, in order */
     bool ordered;
     char digests[NODES_MAX]; /* the other's, as a node heard it last */
+    bool cut;                /* it, when an answer comes */
 } heard;
 
 static void note_digest(const struct worker *w, const struct frame_hello *h)
@@ -299,6 +317,8 @@ static void on_frame(void *arg, struct slice node, const struct frame *f)
     }
     if (f->type != FRAME_ANSWER)
         return;
+    if (heard.cut)
+        mesh_cut(w->mesh, node, "a test");
     heard.answers++;
     heard.last_answers += !f->answer.more;
     heard.ordered &= f->answer.number == heard.parts;
@@ -428,6 +448,203 @@ TEST(mesh, says_hello_again_with_news)
     }
 }
 
+/* --- what a sound peer never says --- */
+
+static void check_cut_off(const struct frame *f)
+{
+    set_up_ears(30);
+    CHECK(mesh_send(node_mesh(c.nodes[0], c.nodes[1]), slice_from(c.nodes[1]->name), f));
+    world_advance(c.w, 500);
+    CHECK_EQ(heard.downs, 2); /* at both */
+    world_advance(c.w, 3000);
+    CHECK(cluster_meshed(&c, 0, 1));
+    CHECK_EQ(heard.downs, 2);
+    cluster_close(&c);
+}
+
+/* A lane of the tenth worker; there is one. */
+#define NO_LANE ((uint64_t)9 << 48 | 1)
+
+TEST(mesh, a_word_that_makes_no_sense_ends_the_connection)
+{
+    const struct frame_run run = {.last_seq = 1, .fate = FRAME_SENT};
+    const struct frame senseless[] = {
+        {.type = FRAME_OPEN, .open = {.lane = 1, .generation = 1, .key = SLICE("rooms.example")}},
+        {.type = FRAME_OPEN, .open = {.lane = 1, .generation = 1, .key = SLICE("rooms.example ")}},
+        {.type = FRAME_OPEN, .open = {.lane = 1, .generation = 1, .key = SLICE(" r1.example")}},
+        {.type = FRAME_DATA,
+         .data = {.lane = 99, .generation = 1, .seq = 1, .wire = SLICE("<message/>")}},
+        {.type = FRAME_DONE,
+         .done = {.lane = NO_LANE, .generation = 1, .runs = (struct frame_run *)&run, 1}},
+        {.type = FRAME_CREDIT, .credit = {.lane = NO_LANE, .generation = 1, .expected = 1}},
+        {.type = FRAME_REFUSE, .refuse = {.lane = NO_LANE, .generation = 1}},
+        {.type = FRAME_HELLO,
+         .hello = {.version_least = FRAME_VERSION_LEAST,
+                   .version_most = FRAME_VERSION_MOST,
+                   .node = SLICE("edge-0"),
+                   .process = 1000}},
+    };
+
+    for (size_t i = 0; i < COUNT(senseless); i++)
+        check_cut_off(&senseless[i]);
+}
+
+/* Workers that have not heard yet that it is gone still write for the connection before. */
+TEST(mesh, a_batch_for_a_connection_that_is_gone_goes_nowhere)
+{
+    struct far_batch *b;
+
+    set_up_ears(31);
+    b = far_batch_new(slice_from(c.nodes[1]->name), 1000);
+    far_batch_add(b, FAR_CREDIT, NO_LANE, 1);
+    mesh_take_batch(node_mesh(c.nodes[0], c.nodes[1]), b);
+    world_advance(c.w, 500);
+    CHECK_EQ(heard.downs, 0);
+    cluster_close(&c);
+}
+
+/* What waited for room goes nowhere either: the lane says it again when it goes on. */
+TEST(mesh, what_waited_for_a_connection_ends_with_it)
+{
+    struct mesh *m;
+
+    set_up_ears(32);
+    bring(0, 1, 1); /* so that no lane is opened by what waits */
+    CHECK(cluster_settle(&c, 5000));
+    m = node_mesh(c.nodes[0], c.nodes[1]);
+    world_set_buffers(c.w, 16384, 16384);
+    world_set_speed(c.w, c.nodes[0]->host, c.nodes[1]->host, 100);
+    for (unsigned i = 0; i < 6; i++)
+        answer(c.nodes[0], c.nodes[1], i, true, 32 << 10);
+    bring(0, 1, 20);
+    world_advance(c.w, 100);
+    CHECK_EQ(node_count_of(c.nodes[0], COUNTER_OUT_MESH_MESSAGE, COUNTER_OUT_MESH_IQ), 1);
+    mesh_cut(m, slice_from(c.nodes[1]->name), "a test");
+    world_set_speed(c.w, c.nodes[0]->host, c.nodes[1]->host, 0);
+    CHECK(cluster_settle(&c, 10000));
+    CHECK_EQ(c.arrived, 21);
+    CHECK_EQ(heard.downs, 2);
+    cluster_close(&c);
+}
+
+/* ... of a node that dies, say: what it reports as sent is not sent by another. */
+TEST(mesh, the_last_words_of_a_connection_are_heard)
+{
+    struct frame_run run = {.last_seq = 5, .fate = FRAME_SENT};
+    struct frame f = {.type = FRAME_DONE, .done = {.lane = 1, .generation = 1, &run, 1}};
+    struct node *a, *b;
+
+    set_up_ears(34);
+    a = c.nodes[0];
+    b = c.nodes[1];
+    cluster_port(&c, 1, true, 0);
+    bring(0, 1, 10);
+    world_advance(c.w, 100);
+    CHECK_EQ(node_out(a), 0);
+    heard.cut = true;
+    CHECK(mesh_send(node_mesh(b, a), slice_from(a->name), &f));
+    answer(b, a, 0, false, 10);
+    world_advance(c.w, 50);
+    CHECK_EQ(heard.downs, 2);
+    CHECK_EQ(node_out(a), 5);
+    heard.cut = false;
+    cluster_port(&c, 1, true, 10);
+    CHECK(cluster_settle(&c, 10000));
+    CHECK_EQ(c.arrived, 10);
+    cluster_close(&c);
+}
+
+/* --- a second connection of the same dialler --- */
+
+static struct {
+    struct trunk *trunk;
+    bool opened;
+} twin;
+
+static void twin_opened(void *arg, const struct frame_hello *hello)
+{
+    twin.opened = true;
+}
+
+static void twin_frame(void *arg, const struct frame *f)
+{
+}
+
+static void twin_writable(void *arg)
+{
+}
+
+static void twin_closed(void *arg, const struct trunk_end *end)
+{
+    twin.trunk = NULL;
+}
+
+/* As `n` would dial itself. */
+static void dial_twin(struct node *n, const char *to)
+{
+    static const struct trunk_handler h = {twin_opened, twin_frame, twin_writable, twin_closed};
+    struct frame_hello hello = {.version_least = FRAME_VERSION_LEAST,
+                                .version_most = FRAME_VERSION_MOST,
+                                .node = slice_from(n->name),
+                                .process = n->process,
+                                .incarnation = n->process};
+    struct trunk_options o = {.peer = slice_from(to), .hello = &hello, .open_ms = 5000};
+    const char *name = n->name;
+    char error[64];
+    struct addr at;
+
+    memset(&twin, 0, sizeof(twin));
+    CHECK_EQ(tls_context_new(&(struct tls_context_options){.chain_files = &name,
+                                                           .key_files = &name,
+                                                           .certificate_count = 1},
+                             error, sizeof(error), &o.tls),
+             OK);
+    CHECK_EQ(addr_parse(SLICE("10.0.0.1:5290"), 0, &at), OK);
+    world_use_host(c.w, n->host);
+    CHECK_EQ(trunk_dial(n->workers[0].loop, &at, &o, &h, NULL, &twin.trunk), OK);
+    tls_context_unref(o.tls);
+}
+
+/* The dialler has noticed that the older one is of no use; the other side has not yet. That holds
+ * for the greater name too, where the smaller does not dial. */
+TEST(mesh, a_newer_connection_of_the_same_dialler_takes_the_place)
+{
+    struct node *a, *b;
+
+    set_up_ears(35);
+    a = c.nodes[0];
+    b = c.nodes[1];
+    mesh_forget(node_mesh(a, b), slice_from(b->name));
+    world_advance(c.w, 5000);
+    CHECK(cluster_meshed(&c, 0, 1) && !is_dialled(a, b));
+    heard.downs = 0;
+    dial_twin(b, a->name);
+    world_advance(c.w, 150);
+    CHECK(twin.opened);
+    CHECK(heard.downs > 0);
+    world_advance(c.w, 5000);
+    CHECK(!twin.trunk && cluster_meshed(&c, 0, 1));
+    cluster_close(&c);
+}
+
+/* The process that had the name before is not dead: it was stopped, and goes on. */
+TEST(mesh, an_earlier_incarnation_is_not_let_in_again)
+{
+    set_up_ears(33);
+    cluster_kill(&c, 1);
+    world_advance(c.w, 5000);
+    c.next_process = 0;
+    cluster_start(&c, 1);
+    world_advance(c.w, 5000);
+    CHECK(!cluster_meshed(&c, 0, 1));
+    c.next_process = 100;
+    cluster_kill(&c, 1);
+    cluster_start(&c, 1);
+    world_advance(c.w, 5000);
+    CHECK(cluster_meshed(&c, 0, 1));
+    cluster_close(&c);
+}
+
 TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, the_ingress_bounces_what_the_owner_cannot_send),
       TEST_OF(mesh, a_lane_goes_on_over_the_next_connection),
@@ -441,4 +658,10 @@ TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, a_slow_port_holds_up_no_other), TEST_OF(mesh, big_stanzas_travel_one_at_a_time),
       TEST_OF(mesh, a_long_answer_holds_up_neither_promises_nor_stanzas),
       TEST_OF(mesh, who_asks_and_does_not_read_loses_answers_only),
-      TEST_OF(mesh, says_hello_again_with_news))
+      TEST_OF(mesh, says_hello_again_with_news),
+      TEST_OF(mesh, a_word_that_makes_no_sense_ends_the_connection),
+      TEST_OF(mesh, a_batch_for_a_connection_that_is_gone_goes_nowhere),
+      TEST_OF(mesh, what_waited_for_a_connection_ends_with_it),
+      TEST_OF(mesh, the_last_words_of_a_connection_are_heard),
+      TEST_OF(mesh, a_newer_connection_of_the_same_dialler_takes_the_place),
+      TEST_OF(mesh, an_earlier_incarnation_is_not_let_in_again))

@@ -25,6 +25,7 @@ struct end {
     char reason[128];
     const char *mesh_name;
     const char *close_in_opened; /* for this reason */
+    const char *close_in_frame;
 };
 
 static struct {
@@ -55,6 +56,8 @@ static void on_frame(void *arg, const struct frame *f)
 
     CHECK(e->opened && !e->close_in_opened);
     e->frames++;
+    if (e->close_in_frame)
+        trunk_close(e->trunk, e->close_in_frame);
     if (f->type == FRAME_DATA)
         e->data_bytes += f->data.wire.len;
     if (f->type == FRAME_PING) {
@@ -357,9 +360,92 @@ TEST(trunk, reads_nothing_after_it_was_closed)
     }
 }
 
+/* ... nor does who closes it in `frame`, whatever came along with that one. */
+TEST(trunk, reads_no_frame_behind_the_one_it_was_closed_at)
+{
+    set_up(1, GOOD_A, GOOD_B);
+    r.b.close_in_frame = "one was enough";
+    dial("edge-b");
+    world_advance(r.w, 1000);
+    for (unsigned i = 1; i <= 3; i++)
+        ping(&r.a, i);
+    world_advance(r.w, 1000);
+    CHECK_EQ(r.b.frames, 1);
+    CHECK_STR(r.b.reason, "one was enough");
+    tear_down();
+}
+
+/* Not in clear, and not behind the end. */
+TEST(trunk, sends_only_while_it_is_open)
+{
+    set_up(1, GOOD_A, GOOD_B);
+    dial("edge-b");
+    ping(&r.a, 1);
+    world_advance(r.w, 1000);
+    CHECK(r.a.opened && r.b.opened && r.b.frames == 0);
+    trunk_close(r.a.trunk, "over");
+    ping(&r.a, 1);
+    world_advance(r.w, 1000);
+    CHECK(r.b.closed && r.b.frames == 0);
+    tear_down();
+}
+
+/* --- a peer with the right certificate, and its own idea of what comes first --- */
+
+static struct conn *raw;
+
+static void raw_connected(void *arg)
+{
+    char preface[FRAME_PREFACE_MAX];
+
+    conn_write(raw, slice_make(preface, frame_preface_write(SLICE("edge-a"), preface)));
+    conn_start_tls(raw, tls_client(r.a.tls, slice_none(), slice_none(), false));
+}
+
+static void raw_secured(void *arg)
+{
+    struct frame f = {.type = FRAME_PING, .ping = {.number = 1}};
+
+    frame_write(conn_out(raw), &f);
+    conn_touch(raw);
+}
+
+static void raw_data(void *arg, struct slice plain)
+{
+}
+
+static void raw_ended(void *arg)
+{
+    conn_close(raw);
+}
+
+static void raw_closed(void *arg, enum err why)
+{
+    raw = NULL;
+}
+
+TEST(trunk, hears_nothing_before_hello)
+{
+    static const struct conn_handler h = {.connected = raw_connected,
+                                          .secured = raw_secured,
+                                          .data = raw_data,
+                                          .ended = raw_ended,
+                                          .closed = raw_closed};
+
+    set_up(1, GOOD_A, GOOD_B);
+    world_use_host(r.w, r.a.host);
+    CHECK_EQ(conn_dial(r.a.loop, &r.at, NULL, &h, NULL, &raw), OK);
+    world_advance(r.w, 2000);
+    CHECK(!r.b.opened && r.b.closed && !raw);
+    CHECK_STR(r.b.reason, "it does not begin with hello");
+    tear_down();
+}
+
 TESTS(TEST_OF(trunk, carries_frames_both_ways),
       TEST_OF(trunk, carries_big_frames_and_says_when_it_has_room),
       TEST_OF(trunk, demands_the_clusters_certificate_and_the_nodes_name),
       TEST_OF(trunk, refuses_another_node_its_own_name_and_strange_versions),
       TEST_OF(trunk, says_hello_again_under_its_own_name_only),
-      TEST_OF(trunk, does_not_wait_for_ever), TEST_OF(trunk, reads_nothing_after_it_was_closed))
+      TEST_OF(trunk, does_not_wait_for_ever), TEST_OF(trunk, reads_nothing_after_it_was_closed),
+      TEST_OF(trunk, reads_no_frame_behind_the_one_it_was_closed_at),
+      TEST_OF(trunk, sends_only_while_it_is_open), TEST_OF(trunk, hears_nothing_before_hello))
