@@ -156,7 +156,8 @@ enum store_table {
 };
 #define STORE_TABLES 3
 
-/* Gathered, and written once a second. Empty `text`: the row goes. */
+/* Gathered, and written once a second, while the table answers; nobody waits for it. What is kept
+ * meanwhile is what this node shows now. Empty `text`: the row goes. */
 void store_put(struct store *s, enum store_table table, struct slice key, struct slice text);
 /* To all nodes, this one included; fast, and may be lost. */
 void store_tell(struct store *s, struct slice text);

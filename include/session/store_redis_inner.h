@@ -29,6 +29,8 @@ struct store_redis {
     struct timer rows_timer;
     struct timer facts_timer;
     bool listed;              /* by a renewal over these connections */
+    uint64_t renewed_boot_ms; /* when the last of them was sent */
+    uint64_t left;            /* our last incarnation that said bye */
     struct store_member self; /* as the list has us; names are not kept */
     struct slice channel;     /* of notices */
     char *password;

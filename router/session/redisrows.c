@@ -8,6 +8,7 @@ struct row {
     struct list node; /* in `dirty`, or alone */
     struct slice key;
     enum store_table table;
+    bool there; /* it was sent to the table */
     char *text; /* or NULL */
     char name[];
 };
@@ -42,23 +43,28 @@ void redisrows_fini(struct redisrows *r)
     map_fini(&r->rows);
 }
 
-static struct row *find_or_make(struct redisrows *r, enum store_table table, struct slice key)
+static struct row *row_new(enum store_table table, struct slice key)
 {
     struct row *row = mem_zalloc(sizeof(*row) + key.len + 1);
-    struct row *found;
 
     row->name[0] = (char)('0' + table);
     memcpy(row->name + 1, key.ptr, key.len);
     row->key = slice_make(row->name, key.len + 1);
-    found = map_find(&r->rows, row->key);
-    if (found) {
-        mem_free(row);
-        return found;
-    }
     row->table = table;
     list_init(&row->node);
-    map_add(&r->rows, row->key, row);
     return row;
+}
+
+static struct row *find_or_make(struct redisrows *r, enum store_table table, struct slice key)
+{
+    struct row *row = row_new(table, key);
+    struct row *found = map_find(&r->rows, row->key);
+
+    if (!found)
+        map_add(&r->rows, row->key, row);
+    else
+        mem_free(row);
+    return found ? found : row;
 }
 
 static void mark(struct redisrows *r, struct row *row)
@@ -73,7 +79,16 @@ void redisrows_put(struct redisrows *r, enum store_table table, struct slice key
 
     mem_free(row->text);
     row->text = text.len ? mem_strndup(text) : NULL;
-    mark(r, row);
+    if (row->text || row->there)
+        mark(r, row);
+    else
+        forget(r, row);
+}
+
+/* The row of the node itself has fields of the script's (renew.lua), and is not removed. */
+static bool is_removed_first(const struct row *row)
+{
+    return row->table != STORE_NODE;
 }
 
 void redisrows_renew(struct redisrows *r)
@@ -81,8 +96,32 @@ void redisrows_renew(struct redisrows *r)
     struct row *row;
     size_t pos = 0;
 
-    while ((row = map_next(&r->rows, &pos)))
-        mark(r, row);
+    r->unknown = true;
+    r->refused = false;
+    r->pending = 0;
+    while ((row = map_next(&r->rows, &pos))) {
+        row->there = !is_removed_first(row);
+        if (row->text || row->there)
+            mark(r, row);
+        else
+            forget(r, row);
+    }
+}
+
+static void on_reply(void *arg, const struct resp *reply)
+{
+    struct redisrows *r = arg;
+
+    r->pending--;
+    r->refused |= reply->kind == RESP_ERROR;
+    if (!r->pending && r->refused)
+        redisrows_renew(r);
+}
+
+static void call(struct redisrows *r, struct redis_link *k, const struct slice *words, size_t count)
+{
+    r->pending++;
+    redis_link_call(k, words, count, on_reply, r);
 }
 
 /* One command: rows of one table, all written or all removed. */
@@ -103,6 +142,7 @@ static void add_row(struct bundle *b, struct redisrows *r, struct row *row, uint
     b->words[b->count++] = arena_copy(&b->arena, slice_from_offset(row->key, 1));
     b->row_count++;
     list_remove(&row->node);
+    row->there = true;
     if (row->text)
         b->words[b->count++] =
             slice_from(arena_format(&b->arena, "%" PRIu64 " %s", incarnation, row->text));
@@ -126,18 +166,40 @@ static void fill(struct bundle *b, struct redisrows *r, const struct redis_table
         add_row(b, r, row, incarnation);
 }
 
+static void remove_all(struct redisrows *r, const struct redis_table *t, struct redis_link *k)
+{
+    struct slice words[] = {SLICE("UNLINK"), slice_none(), slice_none()};
+    struct arena arena;
+
+    arena_init(&arena);
+    words[1] = rediswords_node_key(t, &arena, names[STORE_COMPONENTS], slice_from(t->node));
+    words[2] = rediswords_node_key(t, &arena, names[STORE_SESSIONS], slice_from(t->node));
+    call(r, k, words, COUNT(words));
+    arena_fini(&arena);
+    r->unknown = false;
+}
+
+static size_t send_bundle(struct redisrows *r, const struct redis_table *t, uint64_t incarnation,
+                          struct redis_link *k)
+{
+    struct bundle b = {.count = 0};
+
+    arena_init(&b.arena);
+    fill(&b, r, t, incarnation);
+    call(r, k, b.words, b.count);
+    arena_fini(&b.arena);
+    return b.row_count;
+}
+
 void redisrows_flush(struct redisrows *r, const struct redis_table *t, uint64_t incarnation,
-                     struct redis_link *k, redis_reply_fn *done, void *arg)
+                     struct redis_link *k)
 {
     size_t sum = 0;
 
-    while (!list_empty(&r->dirty) && sum < REDISROWS_FLUSH_MAX) {
-        struct bundle b = {.count = 0};
-
-        arena_init(&b.arena);
-        fill(&b, r, t, incarnation);
-        redis_link_call(k, b.words, b.count, done, arg);
-        sum += b.row_count;
-        arena_fini(&b.arena);
-    }
+    if (r->pending)
+        return;
+    if (r->unknown)
+        remove_all(r, t, k);
+    while (!list_empty(&r->dirty) && sum < REDISROWS_FLUSH_MAX)
+        sum += send_bundle(r, t, incarnation, k);
 }

@@ -5,6 +5,9 @@
 #include <stdio.h>
 
 #define ROWS_EVERY_MS 1000
+/* Without a renewal for so long, as after a sleep, this node may have been buried, with its rows.
+ */
+#define ROWS_FRESH_MS 3000
 /* Whoever turns eviction on while nodes are connected is found out. */
 #define FACTS_EVERY_MS 60000
 /* Notices are a convenience: their connection may take its time. */
@@ -69,6 +72,7 @@ static void close_links(struct store_redis *s)
 static void break_contact(struct store_redis *s, const char *why)
 {
     close_links(s);
+    redisrows_renew(&s->rows);
     s->store.state.open = false;
     set_down(s, why);
     s->broke = true;
@@ -111,8 +115,8 @@ static void on_rows(struct timer *t)
     struct store_redis *s = LIST_ENTRY(t, struct store_redis, rows_timer);
 
     timer_start(t, ROWS_EVERY_MS);
-    if (s->work && s->listed)
-        redisrows_flush(&s->rows, &s->table, s->self.incarnation, s->work, ignore, s);
+    if (s->work && s->listed && loop_boot_ms(s->store.loop) - s->renewed_boot_ms < ROWS_FRESH_MS)
+        redisrows_flush(&s->rows, &s->table, s->self.incarnation, s->work);
 }
 
 static void on_facts(void *arg, const struct resp *reply)

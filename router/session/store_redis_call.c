@@ -177,7 +177,7 @@ static void note_latency(struct redis_call *c)
     counter_observe(loop_counters(l), COUNTER_STORE_TIME, c->s->store.state.latency_us);
 }
 
-/* Joining removed our rows for people. */
+/* Joining removed our rows for people. An answer may come when this node has left. */
 static void note_renewal(struct store_redis *s, const struct redis_call *c)
 {
     const struct store_renewal *r = &c->renewal;
@@ -193,7 +193,8 @@ static void note_renewal(struct store_redis *s, const struct redis_call *c)
         if (as.incarnation != before.incarnation || as.epoch != before.epoch ||
             m->joined != s->self.joined)
             redisrows_renew(&s->rows);
-        s->listed = true;
+        s->listed = as.incarnation > s->left;
+        s->renewed_boot_ms = r->sent_boot_ms;
         s->self = *m;
         s->self.node = s->self.addr = slice_none();
     }
@@ -338,6 +339,8 @@ void redis_call_bye(struct store *store, struct store_as as, store_done_fn *done
     struct store_redis *s = redis_of(store);
     struct redis_call *c = redis_call_new(s, done, arg);
 
+    s->listed = false; /* it takes our rows along */
+    s->left = as.incarnation;
     c->as = as;
     rediswords_bye(&s->table, &c->arena, store->state.connection, as, &c->words);
     redis_call_begin(c, s->work);

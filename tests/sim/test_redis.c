@@ -348,47 +348,7 @@ TEST(redis, what_comes_late_does_not_act)
     rig_fini(&r);
 }
 
-/* --- rows for people ------------------------------------------------------------------------- */
-
-static struct slice field(struct rig *r, const char *key, const char *name)
-{
-    return keyspace_field(redisserver_keys(r->redis), key, name);
-}
-
-TEST(redis, rows_are_gathered_and_put_back)
-{
-    struct rig r;
-    char id[32];
-
-    rig_open(&r, 1);
-    rig_enter(&r);
-    store_put(r.s, STORE_NODE, SLICE("state"), SLICE("member"));
-    store_put(r.s, STORE_COMPONENTS, SLICE("rooms.example"), SLICE("1 instance"));
-    for (int i = 0; i < 1000; i++) {
-        snprintf(id, sizeof(id), "s%d", i);
-        store_put(r.s, STORE_SESSIONS, slice_from(id), SLICE("in x"));
-        store_put(r.s, STORE_SESSIONS, slice_from(id), SLICE("in a.example b.example"));
-    }
-    world_advance(r.w, 1100);
-    CHECK_SLICE(field(&r, "{fr}:node:a", "state"), "1000 member");
-    CHECK_SLICE(field(&r, "{fr}:node:a", "addr"), "10.0.0.1:5290");
-    CHECK_SLICE(field(&r, "{fr}:comp:a", "rooms.example"), "1000 1 instance");
-    CHECK_SLICE(field(&r, "{fr}:sess:a", "s999"), "1000 in a.example b.example");
-    CHECK(redisserver_asked(r.redis, "HSET") < 20);
-    store_put(r.s, STORE_SESSIONS, SLICE("s5"), slice_none());
-    world_advance(r.w, 1100);
-    CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
-    redisserver_restart(r.redis, true);
-    CHECK(world_run_until(r.w, rig_is_closed, &r, 1000));
-    CHECK(world_run_until(r.w, rig_is_open, &r, 1200));
-    world_advance(r.w, 1100);
-    CHECK(!field(&r, "{fr}:node:a", "state").len); /* not on the list yet */
-    CHECK(rig_renew(&r));
-    world_advance(r.w, 1100);
-    CHECK_SLICE(field(&r, "{fr}:node:a", "state"), "1000 member");
-    CHECK(!field(&r, "{fr}:sess:a", "s5").len && field(&r, "{fr}:sess:a", "s6").len);
-    rig_fini(&r);
-}
+/* --- sweeping ------------------------------------------------------------------------------- */
 
 TEST(redis, a_sweep_walks_all_pages)
 {
@@ -458,5 +418,5 @@ TESTS(TEST_OF(redis, says_why_it_will_not_use_a_server), TEST_OF(redis, says_why
       TEST_OF(redis, silence_of_six_seconds_breaks_both),
       TEST_OF(redis, eviction_turned_on_is_found_out), TEST_OF(redis, slow_answers_are_answers),
       TEST_OF(redis, a_restart_is_found_within_a_second),
-      TEST_OF(redis, what_comes_late_does_not_act), TEST_OF(redis, rows_are_gathered_and_put_back),
-      TEST_OF(redis, a_sweep_walks_all_pages), TEST_OF(redis, may_be_freed_at_any_time))
+      TEST_OF(redis, what_comes_late_does_not_act), TEST_OF(redis, a_sweep_walks_all_pages),
+      TEST_OF(redis, may_be_freed_at_any_time))
