@@ -20,6 +20,7 @@
 #include "session/store.h"
 #include "wire/frame.h"
 
+struct board;
 struct members;
 struct tell;
 
@@ -56,6 +57,8 @@ void members_shut(struct members *m);
 void members_close(struct members *m);
 
 struct hop *members_hop(struct members *m);
+/* Of rows for people (link/board); NULL: one node. */
+struct board *members_board(struct members *m);
 bool members_clustered(const struct members *m);
 /* To a node that there is a connection to. */
 void members_send(struct members *m, struct slice node, const struct frame *f);

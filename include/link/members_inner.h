@@ -38,6 +38,13 @@ struct asked {
     size_t count;
 };
 
+/* Of the table's rows whose owner is not on the list any more. */
+struct sweep {
+    bool wanted;
+    bool under_way;
+    uint64_t at_ms; /* not before */
+};
+
 /* A pair that is on offer. */
 struct offer {
     struct list node;
@@ -58,6 +65,7 @@ struct members {
     struct lease lease;
     struct owners owners;
     struct store *store;
+    struct board *board; /* NULL: one node */
     struct hop *hop;
     struct hop **views;
     struct timer tick;
@@ -78,6 +86,7 @@ struct members {
     uint64_t call_serial; /* calls of older ones are answered into the void */
     struct list calls;
     struct list fellows;
+    struct sweep sweep;
     struct asked asked[LEASE_ASK_MAX];
     uint64_t hand_over_ms; /* draining: for acknowledgements */
     struct list offers;
@@ -106,6 +115,10 @@ void members_table_fini(struct members *m);
 void members_lost_table(struct members *m, const char *why);
 void members_tell_table(struct members *m); /* each second: why it is not there */
 void members_bury_silent(struct members *m);
+/* Somebody was buried by us, or we, who were somebody before, are new: whose pairs nobody asks for
+ * any more have rows that would stay for ever. */
+void members_want_sweep(struct members *m);
+void members_sweep(struct members *m); /* each second */
 struct store_as members_as(const struct members *m);
 void members_epoch(uint64_t epoch, char out[LEASE_EPOCH_MAX + 1]);
 

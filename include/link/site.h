@@ -48,6 +48,8 @@ struct link_ops {
 /* Embedded in each link; in site->links from opening to closing. */
 struct link {
     struct list node;
+    struct list noted; /* what it shows goes to the table's rows soon (link/scribe); or alone */
+    bool shown;        /* ... and is there */
     const struct link_ops *ops;
     enum link_kind kind;
     uint64_t id;       /* unique in the process, shown and logged */
@@ -79,6 +81,7 @@ struct link_row {
 };
 
 struct pair;
+struct scribe;
 struct frame_hello;
 struct lanes;
 struct members;
@@ -93,6 +96,7 @@ struct site {
     struct seat *seat;
     struct lanes *lanes;
     struct view *view;
+    struct scribe *scribe;
     struct mesh *mesh; /* the connections to other nodes that live here; NULL: one node */
     struct list links;
     size_t link_count;

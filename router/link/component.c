@@ -1,6 +1,7 @@
 #include "link/component.h"
 
 #include "link/entrance.h"
+#include "link/scribe.h"
 #include "wire/handshake.h"
 #include "wire/ns.h"
 #include "wire/xmlw.h"
@@ -143,6 +144,7 @@ static void on_joined(void *arg, enum instances_join outcome)
     xmlw_raw(stream_out(c->stream), "<handshake/>");
     stream_touch(c->stream);
     c->link.open = true;
+    scribe_note(c->site->scribe, &c->link);
     counter_add(loop_counters(c->site->loop), COUNTER_OPENED_COMPONENT, 1);
     outq_opened(&c->q, loop_now_ms(c->site->loop));
     lane_port_changed(&c->q);

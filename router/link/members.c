@@ -1,5 +1,7 @@
 #include "link/members_inner.h"
 
+#include "link/board.h"
+
 #include <stdio.h>
 
 #define TICK_MS LEASE_RENEW_MS
@@ -101,6 +103,7 @@ static void begin_anew(struct members *m)
     renew_untils(m);
     owners_drop_all(&m->owners);
     members_say_hello(m);
+    members_want_sweep(m);
     if (!m->lease.leaving)
         LOG(members_log(m), m->lease.joined_once ? LOG_WARN : LOG_INFO, "node.incarnation",
             LOG_TEXT("node", m->name), LOG_INT("incarnation", m->lease.incarnation));
@@ -148,6 +151,8 @@ static void tell_state(struct members *m)
         m->state_since_ms = members_now(m);
     m->state = state;
     m->joining = joining;
+    if (m->board)
+        board_state(m->board, lease_state_word(state));
     m->o.events->state(m->o.arg, state);
 }
 
@@ -253,6 +258,7 @@ static void on_tick(struct timer *t)
     members_renew(m);
     members_ping(m);
     members_bury_silent(m);
+    members_sweep(m);
     members_offers_tick(m);
     members_after(m);
 }
@@ -335,6 +341,11 @@ void members_leave(struct members *m, void (*done)(void *arg), void *arg)
 struct hop *members_hop(struct members *m)
 {
     return m->hop;
+}
+
+struct board *members_board(struct members *m)
+{
+    return m->board;
 }
 
 bool members_clustered(const struct members *m)
@@ -429,7 +440,9 @@ struct members *members_open(const struct members_options *o)
     m->hop = hop_open(o->loop, m);
     timer_init(&m->tick, o->loop, on_tick);
     timer_init(&m->leave_by, o->loop, on_leave_by);
+    members_want_sweep(m);
     m->store = o->open_store(o->arg, &store_events, m);
+    m->board = members_clustered(m) ? board_open(o->loop, m->store) : NULL;
     return m;
 }
 
@@ -450,6 +463,8 @@ void members_shut(struct members *m)
     timer_stop(&m->leave_by);
     mem_free(m->views);
     m->views = NULL;
+    if (m->board)
+        board_shut(m->board);
     if (m->store)
         store_free(m->store);
     m->store = NULL;
@@ -459,6 +474,8 @@ void members_close(struct members *m)
 {
     members_shut(m);
     hop_close(m->hop);
+    if (m->board)
+        board_close(m->board);
     members_table_fini(m);
     members_handover_fini(m);
     members_mesh_fini(m);

@@ -237,6 +237,12 @@ void members_renew(struct members *m)
 
 /* --- burials --- */
 
+static void buried(struct members *m)
+{
+    counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
+    members_want_sweep(m);
+}
+
 static void on_buried(void *arg, const struct store_answer *a)
 {
     struct call *c = arg;
@@ -247,7 +253,7 @@ static void on_buried(void *arg, const struct store_answer *a)
     LOG(members_log(m), LOG_WARN, "member.buried", LOG_TEXT("member", c->name),
         LOG_INT("incarnation", c->incarnation), LOG_TEXT("done", done ? "yes" : "no"));
     if (done)
-        counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
+        buried(m);
     lease_burial_answered(&m->lease, id, done, members_now(m));
     members_after(m);
     call_free(c);
@@ -265,6 +271,45 @@ void members_bury_silent(struct members *m)
         store_bury(m->store, members_as(m), slice_from(c->name), c->incarnation, l.count, on_buried,
                    c);
     }
+}
+
+/* --- rows of pairs whose owner is gone --- */
+
+/* Those that have stanzas are taken over first; nobody waits for the others. */
+#define SWEEP_AFTER_MS 10000
+#define SWEEP_AGAIN_MS 30000
+
+void members_want_sweep(struct members *m)
+{
+    m->sweep.wanted = true;
+    m->sweep.at_ms = members_now(m) + SWEEP_AFTER_MS;
+}
+
+static void on_swept(void *arg, const struct store_answer *a)
+{
+    struct call *c = arg;
+    struct members *m = c->m;
+
+    call_free(c);
+    m->sweep.under_way = false;
+    if (!a || a->word != STORE_OK) {
+        m->sweep.wanted = true;
+        m->sweep.at_ms = members_now(m) + SWEEP_AGAIN_MS;
+    } else if (a->number) {
+        LOG(members_log(m), LOG_INFO, "store.swept", LOG_INT("pairs", a->number));
+    }
+}
+
+void members_sweep(struct members *m)
+{
+    uint64_t now = members_now(m);
+
+    if (!m->sweep.wanted || m->sweep.under_way || now < m->sweep.at_ms ||
+        !members_store_state(m)->open || !lease_may_claim(&m->lease, now))
+        return;
+    m->sweep.wanted = false;
+    m->sweep.under_way = true;
+    store_sweep(m->store, members_as(m), on_swept, call_new(m));
 }
 
 /* --- pairs --- */

@@ -3,6 +3,8 @@
  */
 #include "link/s2s_in_private.h"
 
+#include "link/scribe.h"
+
 static const struct {
     const char *word;
     const char *text;
@@ -74,6 +76,8 @@ void s2s_in_pair_free(struct in_pair *p)
         s2s_in_drop_check(p);
     map_remove(&in->pairs, slice_from(p->key));
     in->valid_count -= p->valid;
+    if (p->valid && in->link.open)
+        scribe_note(in->site->scribe, &in->link);
     if (in->last == p)
         in->last = NULL;
     mem_free(p->key);
@@ -100,6 +104,7 @@ void s2s_in_pair_valid(struct in_pair *p, enum method method)
     if (!in->link.open)
         counter_add_to(loop_counters(in->site->loop), OPENED_S2S_IN, method, 1);
     in->link.open = true;
+    scribe_note(in->site->scribe, &in->link);
     s2s_in_enter(in, S2S_IN_OPEN);
     settle_address(in);
     if (method == METHOD_PKIX)

@@ -3,6 +3,7 @@
  */
 #include "link/s2s_out_private.h"
 
+#include "link/scribe.h"
 #include "wire/ns.h"
 #include "wire/sasl.h"
 #include "wire/xmlw.h"
@@ -97,6 +98,7 @@ static void open_pair(struct s2s_out *o)
     dialer_free(o->dialer); /* nothing is left to try */
     o->dialer = NULL;
     o->link.open = true;
+    scribe_note(o->site->scribe, &o->link);
     o->link.expires_s = o->verdict.method == METHOD_PKIX ? o->verdict.cert_not_after : 0;
     counter_add_to(loop_counters(o->site->loop), OPENED_S2S_OUT, o->verdict.method, 1);
     LOG(site_log(o->site), LOG_INFO, "s2s_out.open", LOG_INT("link", o->link.id),

@@ -6,6 +6,7 @@
 #include "link/pair.h"
 #include "link/s2s_in.h"
 #include "link/s2s_out.h"
+#include "link/scribe.h"
 #include "link/view.h"
 #include "loop/listener.h"
 
@@ -52,6 +53,7 @@ void site_add(struct site *s, struct link *l, enum link_kind kind, const struct 
 {
     l->ops = ops;
     l->kind = kind;
+    list_init(&l->noted);
     l->id = atomic_fetch_add_explicit(s->next_id, 1, memory_order_relaxed);
     list_push(&s->links, &l->node);
     s->link_count++;
@@ -62,6 +64,7 @@ void site_add(struct site *s, struct link *l, enum link_kind kind, const struct 
 
 void site_remove(struct site *s, struct link *l)
 {
+    scribe_strike(s->scribe, l);
     list_remove(&l->node);
     s->link_count--;
     if (l->kind == LINK_S2S_IN)
@@ -488,6 +491,7 @@ void site_init(struct site *s, const struct site_options *o)
                      o->settings->component_count);
     s->seat = seat_open(o->desk, o->loop, o->worker);
     s->view = view_open(s, o->members);
+    s->scribe = scribe_open(o->loop, members_board(o->members));
     s->lanes = open_lanes(s);
 }
 
@@ -545,6 +549,7 @@ void site_fini(struct site *s)
     if (s->mesh)
         mesh_close(s->mesh);
     lanes_close(s->lanes);
+    scribe_close(s->scribe);
     view_close(s->view);
     seat_close(s->seat);
     map_fini(&s->pairs);

@@ -142,6 +142,19 @@ static void check_ages(struct fleet *f)
         land_fail(&f->land, "%u stanzas waited too long, and nothing but nodes was away", l->aged);
 }
 
+static void check_shown(struct fleet *f)
+{
+    for (size_t i = 0; i < f->land.house_count; i++) {
+        const struct house *h = &f->land.houses[i];
+        const char *wrong = h->node ? shown_wrong(f, h) : NULL;
+
+        if (wrong)
+            land_fail(&f->land, "%s", wrong);
+    }
+    if (shown_ownerless(f))
+        land_fail(&f->land, "%zu pairs have rows of nodes that are gone", shown_ownerless(f));
+}
+
 void fleet_end(struct fleet *f)
 {
     for (unsigned i = 0; i < HEAL_MS / 200; i++)
@@ -149,6 +162,7 @@ void fleet_end(struct fleet *f)
     land_rest(&f->land, REST_MS + 2 * f->land.houses[0].set.queue_age_ms, QUIET_STEPS);
     land_check(&f->land);
     check_ages(f);
+    check_shown(f);
     land_say(&f->land, "%u takeovers, %u drains", f->takeovers, f->drains);
     land_close(&f->land);
 }

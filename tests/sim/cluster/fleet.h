@@ -7,7 +7,7 @@
  * left.
  *
  *   fleet.c   who is there, one run        crew.c    the inside of nodes: who may write
- *   storm.c   what a seed lets befall them
+ *   storm.c   what a seed lets befall them      shown.c   what the table shows of nodes
  */
 #ifndef SIM_CLUSTER_FLEET_H
 #define SIM_CLUSTER_FLEET_H
@@ -99,6 +99,15 @@ bool crew_may_write(const struct crew *c, const struct berth *b);
 void crew_look(struct land *l);
 /* A node wrote: for a pair that nobody else may write for. */
 void crew_wrote(void *fleet, struct host *h, const struct addr *local, const struct addr *peer);
+
+/* --- shown.c --- */
+/* NULL: the table shows what this node, which runs, is and has, and nothing else; or what is wrong,
+ * until the next call. */
+const char *shown_wrong(struct fleet *f, const struct house *h);
+/* Fields of its `node`, `comp` or `sess`. */
+size_t shown_count(struct fleet *f, const char *what, const struct house *h);
+/* Rows of pairs that nobody on the list owns. */
+size_t shown_ownerless(struct fleet *f);
 
 /* --- storm.c --- */
 void storm_draw(struct fleet *f);
