@@ -79,6 +79,21 @@ TEST(board, every_stream_is_shown_and_goes)
     scene_close(&s);
 }
 
+TEST(board, what_comes_in_is_shown_too)
+{
+    begin(1, 2);
+    use_all();
+    CHECK(!party_write(s.servers[R1], s.components[A], 0)); /* it dials first */
+    scene_run(&s, 1000);
+    CHECK(party_write(s.servers[R1], s.components[A], 0));
+    CHECK(scene_settle(&s, 3000));
+    scene_run(&s, SHOWN_MS);
+    check_shown(A);
+    check_shown(B);
+    CHECK_EQ(shown("sess", A) + shown("sess", B), 6);
+    scene_close(&s);
+}
+
 /* Two instances are two streams, and one row of their domain. */
 TEST(board, instances_are_counted)
 {
@@ -206,7 +221,8 @@ TEST(board, who_drains_leaves_nothing)
     scene_close(&s);
 }
 
-TESTS(TEST_OF(board, every_stream_is_shown_and_goes), TEST_OF(board, instances_are_counted),
+TESTS(TEST_OF(board, every_stream_is_shown_and_goes), TEST_OF(board, what_comes_in_is_shown_too),
+      TEST_OF(board, instances_are_counted),
       TEST_OF(board, what_a_dead_node_showed_is_gone_after_its_burial),
       TEST_OF(board, who_is_back_at_once_sweeps_behind_itself),
       TEST_OF(board, a_sweep_that_is_lost_is_made_again),

@@ -201,7 +201,8 @@ TEST(redisrows, nothing_is_written_after_bye)
     put_stream(&r, 1, SLICE("in"));
     live(&r, 2);
     redisserver_habit(r.redis)->delay_ms = 300;
-    rig_send_renewal(&r); /* answered when it has left */
+    rig_send_renewal(&r); /* answered when bye is on its way */
+    world_advance(r.w, 100);
     r.sent_count++;
     store_bye(r.s, store_as(r.s), rig_on_answer, &r);
     put_stream(&r, 2, SLICE("in"));
