@@ -1,4 +1,5 @@
 """Components of a cluster: whichever node they are attached to, all nodes know them."""
+import re
 import socket
 import time
 
@@ -182,6 +183,63 @@ def test_a_node_with_an_instance_dies(two):
     stays.arrivals[:0] = [each for each in dies.arrivals if each[1].startswith("far:")]
     for tally in settle(sources, stays, seconds=GONE):
         assert tally.open == 0 and tally.bounced == 0, tally
+
+
+def shown(scene, what, node):
+    """{field: words of its value} of a node, for people who look into Redis."""
+    words = scene.cluster.redis.call("HGETALL", f"{{fr}}:{what}:{node.name}").splitlines()
+    return {field: value.split() for field, value in zip(words[::2], words[1::2])}
+
+
+def as_it_is(scene, node):
+    """What Redis shows of it is what it says of itself."""
+    links = [row for row in node.ctl("--local", "links") if row["open"]]
+    served = [row["local"] for row in links if row["kind"] == "component"]
+    rows = {field: words[1:7] for field, words in shown(scene, "sess", node).items()}
+    itself = {field: words[1:] for field, words in shown(scene, "node", node).items() if field not in ("inc", "addr")}
+    components = {field: words[1:] for field, words in shown(scene, "comp", node).items()}
+    return (
+        rows == {str(row["id"]): ["1", row["kind"], row["local"], row["remote"] or "-", row["peer"],
+                                  "-" if row["kind"] == "component" else row["method"]] for row in links}
+        and components == {domain: ["1", str(served.count(domain))] for domain in served}
+        and itself == {"state": ["1", node.state()], "version": ["1", node.ctl("--local", "status")[0]["version"]],
+                       "links": ["1", str(len(links))]}
+    )
+
+
+def shows_nothing(scene, node):
+    return not any(shown(scene, what, node) for what in ("node", "comp", "sess"))
+
+
+def test_redis_shows_what_a_node_has(two):
+    """covers: CLUST-04"""
+    one, other = two.cluster.nodes
+    rooms = [attach(two, other, ROOMS), attach(two, other, TEAM), attach(two, other, TEAM)][0]
+    peer = two.receiver()
+    two.attached.append(peer)
+    peer.message(f"user@{ROOMS}")
+    rooms.message(f"user@{peer.domain}")
+    arrived(rooms, 1)
+    arrived(peer, 1)
+    for node in (one, other):
+        wait_for(f"Redis shows what {node.name} has", lambda n=node: as_it_is(two, n), 5)
+    assert shown(two, "comp", other)[TEAM][1:] == ["1", "2"]
+    streams = [" ".join(words) for node in (one, other) for words in shown(two, "sess", node).values()]
+    now = time.time()
+    for kind in ("component", "s2s_in", "s2s_out"):
+        (row, *_) = [each.split() for each in streams if f" 1 {kind} " in each]
+        assert re.fullmatch(r"\d+ 1 \S+ \S+ \S+ [0-9.]+:\d+ (pkix TLSv1.[23]|- -) \d+ [01]", " ".join(row)), row
+        assert now - 60 < int(row[-2]) <= now, row
+
+    two.cluster.redis.call("FLUSHALL")
+    for node in (one, other):
+        wait_for(f"... again of {node.name}", lambda n=node: as_it_is(two, n), 10)
+    other.kill()
+    assert shown(two, "sess", other)
+    wait_for("what a dead node showed is gone", lambda: shows_nothing(two, other), GONE)
+    assert as_it_is(two, one)
+    assert one.process.stop(20) == 0
+    assert shows_nothing(two, one)
 
 
 def test_a_way_back_to_another_node_is_noticed(two):
