@@ -66,7 +66,7 @@ static void put(struct store *store, enum store_table table, struct slice key, s
     map_add(&s->rows, slice_from(e->key), e);
 }
 
-static const struct store_kind kind = {.put = put};
+static const struct store_kind shelf_kind = {.put = put};
 
 /* "": there is none. */
 static const char *row(enum store_table table, const char *key)
@@ -153,7 +153,7 @@ static void open_rig(void)
     world_set_wall(rig.w, 1764025200u * 1000000ull);
     world_use_host(rig.w, world_host(rig.w, "node", "10.0.0.1"));
     rig.loop = loop_new(&rig.bed.counters, &rig.bed.sink);
-    store_init(&rig.shelf.store, &kind, rig.loop, NULL, NULL);
+    store_init(&rig.shelf.store, &shelf_kind, rig.loop, NULL, NULL);
     map_init(&rig.shelf.rows, seed);
     rig.board = board_open(rig.loop, &rig.shelf.store);
     rig.scribe = scribe_open(rig.loop, rig.board);
