@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 static void keep_line(struct log_sink *sink, enum log_level level, struct slice line)
@@ -34,8 +35,9 @@ static void make_dir(const char *path)
 const char *bed_dir(const char *name)
 {
     static char path[256];
+    const char *run = getenv("BED");
 
-    snprintf(path, sizeof(path), "tests/out/%s", name);
+    snprintf(path, sizeof(path), "tests/out/%s%s%s", name, run ? "-" : "", run ? run : "");
     make_dir("tests/out");
     make_dir(path);
     return path;

@@ -13,7 +13,8 @@ struct bed {
 
 void bed_init(struct bed *b);
 void bed_fini(struct bed *b);
-/* tests/out/NAME, made if need be; relative to where tests are run. A constant name. */
+/* tests/out/NAME, made if need be; relative to where tests are run. A constant name. Programs that
+ * run side by side want a name each: BED in the environment is put behind it. */
 const char *bed_dir(const char *name);
 
 #endif

@@ -4,6 +4,7 @@
 #include "scenario/adapter.h"
 #include "unit/test.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* Newcomers watch the table for 6.5 s before they settle it. */
@@ -54,7 +55,7 @@ static bool all_are_ready(struct scene *s, const size_t *arg)
 static const char *prepared(void)
 {
     static bool done;
-    const char *dir = bed_dir("scene");
+    const char *dir = bed_dir(program_invocation_short_name);
 
     if (!done)
         fleet_prepare(dir);

@@ -1,0 +1,235 @@
+# broken(word file test claim old new): what is changed, and which test fails then. `old` is found
+# once in the file; `new` asks BROKEN(word).
+
+# --- pairs between nodes ---
+
+# A hint followed without a higher token.
+broken(hint router/link/view.c clauses a_hint_of_before_is_not_followed
+  [[hint->token > w->seen_token &&]]
+  [[(hint->token > w->seen_token || BROKEN(hint)) &&]])
+
+# The end of a node is not told to the lanes, or to the view.
+broken(gone_lanes router/link/view.c succession an_owner_that_slept_writes_no_more
+  [[    lanes_node_gone(v->site->lanes, node, o->incarnation);]]
+  [[    if (!BROKEN(gone_lanes))
+        lanes_node_gone(v->site->lanes, node, o->incarnation);]])
+broken(gone_view router/link/view.c succession an_owner_that_slept_writes_no_more
+  [[        if (w->where == OWNER_NODE && w->incarnation <= o->incarnation &&]]
+  [[        if (!BROKEN(gone_view) && w->where == OWNER_NODE && w->incarnation <= o->incarnation &&]])
+
+# A new incarnation keeps pairs, or what they may be written by.
+broken(drop_pairs router/link/members.c succession a_worker_that_hung_writes_nothing_it_had
+  [[    owners_drop_all(&m->owners);]]
+  [[    if (!BROKEN(drop_pairs))
+        owners_drop_all(&m->owners);]])
+broken(drop_untils router/link/members.c succession a_worker_that_hung_writes_nothing_it_had
+  [[    renew_untils(m);]]
+  [[    if (!BROKEN(drop_untils))
+        renew_untils(m);]])
+
+# What is held by promises alone outlasts them: in the steward, in the worker.
+broken(provisional_kept router/route/owners.c clauses a_provisional_pair_ends_with_its_promises
+  [[    if (!o->counts[OWNER_PROVISIONAL] || now_ms < lease_promised_until_ms(o->lease))]]
+  [[    if (BROKEN(provisional_kept) || !o->counts[OWNER_PROVISIONAL] ||
+        now_ms < lease_promised_until_ms(o->lease))]])
+broken(provisional_until router/link/members.c clauses a_provisional_pair_ends_with_its_promises
+  [[        return;
+    end(m->promised);]]
+  [[        return;
+    if (BROKEN(provisional_until))
+        return;
+    end(m->promised);]])
+
+# A hand-over: what the giver took stays with it; it does not wait for acknowledgements, or leaves
+# what is missing to the kernel.
+broken(offer_keeps router/link/pair.c clauses what_the_giver_takes_meanwhile_stays_behind
+  [[    outq_give_back(&p->q, NULL);]]
+  [[    if (!BROKEN(offer_keeps))
+        outq_give_back(&p->q, NULL);]])
+broken(offer_at_once router/link/pair.c clauses the_giver_waits_for_acknowledgements
+  [[    if (was_open && p->q.unacked_count)
+        timer_start(&p->wait, ack_ms);]]
+  [[    if (was_open && p->q.unacked_count && !BROKEN(offer_at_once))
+        timer_start(&p->wait, ack_ms);]])
+
+# DONE before the acknowledgement.
+broken(done_early router/link/pair.c succession what_a_dead_owner_had_is_sent_again
+  [[    if (p->q.unflushed)
+        outq_flushed(]]
+  [[    if (BROKEN(done_early))
+        outq_acked(&p->q, mark, now(p));
+    if (p->q.unflushed)
+        outq_flushed(]])
+
+# The dialler of a link that was given up hands it a stream.
+broken(dialler_left router/link/s2s_out.c clauses a_provisional_pair_ends_with_its_promises
+  [[    dialer_free(o->dialer); /* else it]]
+  [[    if (BROKEN(dialler_left)) {
+        loop_post(o->site->loop, &o->done);
+        return;
+    }
+    dialer_free(o->dialer); /* else it]])
+
+# --- the owner's end of a lane ---
+
+broken(in_open_older router/link/lanes_in.c lanes the_owner_hears_nothing_of_an_older_generation
+  [[    if (in && in->generation > i->generation)]]
+  [[    if (in && in->generation > i->generation && !BROKEN(in_open_older))]])
+broken(in_open_newer router/link/lanes_in.c lanes a_newer_generation_begins_anew
+  [[    if (in && in->generation < i->generation) {]]
+  [[    if (in && in->generation < i->generation && !BROKEN(in_open_newer)) {]])
+broken(in_data_generation router/link/lanes_in.c lanes
+  the_owner_hears_nothing_of_an_older_generation
+  [[    bool fits = in && in->generation == i->generation &&]]
+  [[    bool fits = in && (in->generation == i->generation || BROKEN(in_data_generation)) &&]])
+broken(in_data_unbound router/link/lanes_in.c lanes
+  nothing_is_told_on_a_connection_where_the_lane_is_not_open
+  [[ is_bound(in);
+
+    if (fits)]]
+  [[ (is_bound(in) || BROKEN(in_data_unbound));
+
+    if (fits)]])
+broken(in_data_again router/link/lanes_in.c lanes the_owner_takes_what_comes_next
+  [[in->state == IN_OPENED && i->seq == in->expected)]]
+  [[in->state == IN_OPENED && (i->seq == in->expected || BROKEN(in_data_again)))]])
+broken(in_data_gap router/link/lanes_in.c lanes the_owner_takes_what_comes_next
+  [[in->state == IN_OPENED && i->seq > in->expected)]]
+  [[in->state == IN_OPENED && i->seq > in->expected && !BROKEN(in_data_gap))]])
+broken(in_close_generation router/link/lanes_in.c lanes
+  the_owner_hears_nothing_of_an_older_generation
+  [[        if (in && in->generation == i->generation)
+            leave]]
+  [[        if (in && (in->generation == i->generation || BROKEN(in_close_generation)))
+            leave]])
+broken(in_done_unbound router/link/lanes_in.c lanes
+  nothing_is_told_on_a_connection_where_the_lane_is_not_open
+  [[    if (!count || !is_bound(in))]]
+  [[    if (!count || !(is_bound(in) || (BROKEN(in_done_unbound) && in->far->serial)))]])
+broken(in_credit_unbound router/link/lanes_in.c lanes
+  nothing_is_told_on_a_connection_where_the_lane_is_not_open
+  [[    if (!is_bound(in) || same_credit(]]
+  [[    if (!(is_bound(in) || (BROKEN(in_credit_unbound) && in->far->serial)) || same_credit(]])
+broken(in_refuse_unbound router/link/lanes_in.c lanes
+  nothing_is_told_on_a_connection_where_the_lane_is_not_open
+  [[    if (is_bound(in))
+        far_add]]
+  [[    if (is_bound(in) || (BROKEN(in_refuse_unbound) && in->far->serial))
+        far_add]])
+broken(in_credit_repeated router/link/lanes_in.c lanes credit_is_told_when_it_changes
+  [[    return in->told_credit &&]]
+  [[    return !BROKEN(in_credit_repeated) && in->told_credit &&]])
+broken(in_credit_once router/link/lanes_in.c lanes a_batch_of_an_older_connection_is_nothing
+  [[    in->told_credit = false;]]
+  [[    in->told_credit = in->told_credit && BROKEN(in_credit_once);]])
+# Fates are not told again.
+broken(in_told_once router/link/lanes_in.c lanes
+  nothing_is_told_on_a_connection_where_the_lane_is_not_open
+  [[    tell_done(in, in->told.runs, in->told.count);]]
+  [[    if (!BROKEN(in_told_once))
+        tell_done(in, in->told.runs, in->told.count);]])
+# What the ingress took back is sent all the same.
+broken(in_left_keeps router/link/lanes_in.c lanes a_newer_generation_begins_anew
+  [[    if (port)
+        outq_give_back]]
+  [[    if (port && !BROKEN(in_left_keeps))
+        outq_give_back]])
+broken(in_process router/link/lanes_out.c lanes another_process_has_lanes_of_its_own
+  [[    if (far->process != n->process)]]
+  [[    if (far->process != n->process && !BROKEN(in_process))]])
+broken(batch_serial router/link/lanes_out.c lanes a_batch_of_an_older_connection_is_nothing
+  [[b->next < b->count && far->serial == b->serial;]]
+  [[b->next < b->count && (far->serial == b->serial || BROKEN(batch_serial));]])
+
+# --- the ingress's end ---
+
+broken(out_process router/link/lanes_out.c lanes another_process_gets_everything_anew
+  [[    each_out(far, renew_if_other, n->process);]]
+  [[    if (!BROKEN(out_process))
+        each_out(far, renew_if_other, n->process);]])
+broken(out_generation router/link/lanes_out.c lanes
+  the_ingress_hears_the_lanes_owner_and_generation_only
+  [[ || i->generation != out->tx.generation)]]
+  [[ || (i->generation != out->tx.generation && !BROKEN(out_generation)))]])
+broken(out_owner router/link/lanes_out.c lanes
+  the_ingress_hears_the_lanes_owner_and_generation_only
+  [[ || out->far != far ||]]
+  [[ || (out->far != far && !BROKEN(out_owner)) ||]])
+broken(out_unasked router/link/lanes_out.c lanes the_ingress_goes_on_where_the_owner_says
+  [[    if (out->tx.next_seq == 1) {]]
+  [[    if (out->tx.next_seq == 1 || BROKEN(out_unasked)) {]])
+broken(out_lost router/link/lanes_out.c lanes the_ingress_goes_on_where_the_owner_says
+  [[    if (far->serial && !same)
+        far_lost]]
+  [[    if (far->serial && !same && !BROKEN(out_lost))
+        far_lost]])
+broken(out_gone_goes_on router/link/lanes_out.c lanes a_node_that_goes_on_keeps_what_it_has
+  [[    if (!far->serial && far->incarnation <= far->gone)]]
+  [[    if (!far->serial && (far->incarnation <= far->gone || (BROKEN(out_gone_goes_on) && far->gone)))]])
+broken(out_known_low router/route/lane.c lanes the_ingress_begins_anew_where_they_disagree
+  [[    if (expected <= lane_tx_done(tx) || ]]
+  [[    if ((expected <= lane_tx_done(tx) && !BROKEN(out_known_low)) || ]])
+broken(out_known_high router/route/lane.c lanes the_ingress_begins_anew_where_they_disagree
+  [[ || expected > tx->next_seq)]]
+  [[ || (expected > tx->next_seq && !BROKEN(out_known_high)))]])
+
+# --- the connection ---
+
+broken(carry_serial router/link/mesh_carry.c mesh
+  a_batch_for_a_connection_that_is_gone_goes_nowhere
+  [[ || p->serial != b->serial) {]]
+  [[ || (p->serial != b->serial && !BROKEN(carry_serial))) {]])
+broken(carry_queue router/link/mesh_carry.c mesh what_waited_for_a_connection_ends_with_it
+  [[    while ((b = LIST_FIRST(&p->queue, struct far_batch, node)))
+        far_batch_free(b);]]
+  [[    while (!(BROKEN(carry_queue) && p->wanted) &&
+           (b = LIST_FIRST(&p->queue, struct far_batch, node)))
+        far_batch_free(b);]])
+broken(carry_key router/link/mesh_carry.c mesh a_word_that_makes_no_sense_ends_the_connection
+  [[    if (!sound_key(f->key)) {]]
+  [[    if (!sound_key(f->key) && !BROKEN(carry_key)) {]])
+broken(carry_route router/link/mesh_carry.c mesh a_word_that_makes_no_sense_ends_the_connection
+  [[        mesh_fault(p, "a stanza of a lane that was not opened");]]
+  [[        if (!BROKEN(carry_route))
+            mesh_fault(p, "a stanza of a lane that was not opened");]])
+broken(carry_worker router/link/mesh_carry.c mesh a_word_that_makes_no_sense_ends_the_connection
+  [[    if (worker < p->mesh->o.lanes->count)]]
+  [[    if (worker < p->mesh->o.lanes->count || BROKEN(carry_worker))]])
+broken(mesh_last_words router/link/mesh.c mesh the_last_words_of_a_connection_are_heard
+  [[    mesh_flush_peer(p);
+    for (unsigned w]]
+  [[    if (!BROKEN(mesh_last_words))
+        mesh_flush_peer(p);
+    for (unsigned w]])
+broken(mesh_process router/link/mesh.c mesh a_word_that_makes_no_sense_ends_the_connection
+  [[    if (h->process != p->process) {]]
+  [[    if (h->process != p->process && !BROKEN(mesh_process)) {]])
+broken(mesh_earlier router/link/mesh.c mesh an_earlier_incarnation_is_not_let_in_again
+  [[        return h->incarnation < p->incarnation ?]]
+  [[        return h->incarnation < p->incarnation && !BROKEN(mesh_earlier) ?]])
+broken(mesh_crossing router/link/mesh.c mesh of_two_that_cross_one_stays
+  [[    return trunk_dialled(c->trunk) == ours_smaller ?]]
+  [[    return trunk_dialled(c->trunk) == ours_smaller || BROKEN(mesh_crossing) ?]])
+broken(mesh_same_dialler router/link/mesh.c mesh
+  a_newer_connection_of_the_same_dialler_takes_the_place
+  [[    if (trunk_dialled(p->up->trunk) == trunk_dialled(c->trunk))]]
+  [[    if (trunk_dialled(p->up->trunk) == trunk_dialled(c->trunk) && !BROKEN(mesh_same_dialler))]])
+broken(trunk_renamed router/session/trunk.c trunk says_hello_again_under_its_own_name_only
+  [[    else if (f->type == FRAME_HELLO && !slice_is(]]
+  [[    else if (!BROKEN(trunk_renamed) && f->type == FRAME_HELLO && !slice_is(]])
+broken(trunk_closed_inside router/session/trunk.c trunk
+  reads_no_frame_behind_the_one_it_was_closed_at
+  [[    while (t->state == TRUNK_GREETING || t->state == TRUNK_OPEN) {]]
+  [[    while (t->state == TRUNK_GREETING || t->state == TRUNK_OPEN || BROKEN(trunk_closed_inside)) {]])
+broken(trunk_unopened router/session/trunk.c trunk sends_only_while_it_is_open
+  [[    if (t->state != TRUNK_OPEN)
+        return;
+    frame_write]]
+  [[    if (t->state != TRUNK_OPEN && !BROKEN(trunk_unopened))
+        return;
+    frame_write]])
+broken(trunk_no_hello router/session/trunk.c trunk hears_nothing_before_hello
+  [[    if (f->type != FRAME_HELLO)
+        return "it]]
+  [[    if (f->type != FRAME_HELLO && !BROKEN(trunk_no_hello))
+        return "it]])
