@@ -44,8 +44,9 @@ struct mesh_options {
 #define MESH_PING_MS        1000
 #define MESH_MISSED_MAX     3
 #define MESH_OPEN_MS        5000
-#define MESH_REDIAL_MS      200  /* first wait after a failure, */
-#define MESH_REDIAL_MOST_MS 2000 /* and the longest */
+#define MESH_REDIAL_MS      200   /* first wait after a failure, */
+#define MESH_REDIAL_MOST_MS 2000  /* and the longest */
+#define MESH_FAILED_LOG_MS  60000 /* the same cause is logged again */
 
 /* After lanes_connect. Texts of the options are copied. */
 struct mesh *mesh_open(const struct mesh_options *o);

@@ -46,6 +46,9 @@ struct mesh_peer {
     struct addr at;
     struct timer redial;
     struct backoff backoff;
+    uint64_t failed_hash;  /* of the cause that the log tells of, */
+    uint64_t failed_ms;    /* when it last did, */
+    unsigned failed_count; /* and how often it has failed since */
 
     uint64_t ping_number; /* sent last, by us or by mesh_send */
     unsigned missed_count;

@@ -1,5 +1,7 @@
 #include "link/mesh_private.h"
 
+static const uint64_t cause_seed[2] = {0x6d65736863617573u, 0x657368617368u};
+
 /* --- peers --- */
 
 static void on_redial(struct timer *t);
@@ -131,6 +133,7 @@ static void on_opened(void *arg, const struct frame_hello *h)
     p->incarnation = h->incarnation;
     p->since_ms = loop_now_ms(m->o.loop);
     p->missed_count = 0;
+    p->failed_hash = p->failed_count = 0;
     backoff_reset(&p->backoff);
     timer_stop(&p->redial);
     tell_workers(p);
@@ -215,6 +218,24 @@ static void redial_later(struct mesh_peer *p)
                                              MESH_REDIAL_MS, MESH_REDIAL_MOST_MS));
 }
 
+/* It is tried once or twice a second: the log tells of a new cause, and then once a minute. */
+static void tell_failed(struct mesh_peer *p, const struct trunk_end *end)
+{
+    uint64_t now = loop_now_ms(p->mesh->o.loop);
+    uint64_t hash = siphash(cause_seed, slice_from(end->reason)) ^
+                    siphash(cause_seed, slice_from(end->tls_error)) << 1;
+
+    p->failed_count++;
+    if (hash == p->failed_hash && now - p->failed_ms < MESH_FAILED_LOG_MS)
+        return;
+    LOG(loop_log(p->mesh->o.loop), LOG_WARN, "mesh.failed", LOG_SLICE("node", peer_name(p)),
+        LOG_TEXT("reason", end->reason), LOG_TEXT("detail", end->tls_error),
+        LOG_INT("attempts", p->failed_count));
+    p->failed_hash = hash;
+    p->failed_ms = now;
+    p->failed_count = 0;
+}
+
 static void on_closed(void *arg, const struct trunk_end *end)
 {
     struct mesh_conn *c = arg;
@@ -223,8 +244,7 @@ static void on_closed(void *arg, const struct trunk_end *end)
     if (p->up == c)
         leave(c, end->reason);
     else if (!c->left)
-        LOG(loop_log(p->mesh->o.loop), LOG_WARN, "mesh.failed", LOG_SLICE("node", peer_name(p)),
-            LOG_TEXT("reason", end->reason), LOG_TEXT("detail", end->tls_error));
+        tell_failed(p, end);
     list_remove(&c->node);
     mem_free(c);
     if (list_empty(&p->conns))

@@ -147,6 +147,35 @@ TEST(mesh, a_refusal_names_the_owner)
     cluster_close(&c);
 }
 
+static size_t logged(const char *event)
+{
+    struct slice rest = byteq_slice(&c.bed.lines);
+    size_t count = 0;
+
+    for (;; count++) {
+        const char *at = rest.len ? memmem(rest.ptr, rest.len, event, strlen(event)) : NULL;
+
+        if (!at)
+            return count;
+        rest = slice_from_offset(rest, (size_t)(at - rest.ptr) + 1);
+    }
+}
+
+/* Tried every other second, told of once a minute. */
+TEST(mesh, a_node_that_cannot_be_reached_does_not_fill_the_log)
+{
+    set_up(8, 2, 1, 1);
+    byteq_take(&c.bed.lines, byteq_len(&c.bed.lines));
+    cluster_kill(&c, 1);
+    world_advance(c.w, 150000);
+    CHECK(logged("mesh.failed") >= 3 && logged("mesh.failed") <= 4);
+    CHECK(logged("attempts=") == logged("mesh.failed"));
+    cluster_start(&c, 1);
+    world_advance(c.w, 5000);
+    CHECK(cluster_meshed(&c, 0, 1));
+    cluster_close(&c);
+}
+
 /* Nobody knows better: it is asked again, slower and slower. */
 TEST(mesh, a_refusal_without_a_hint_backs_off)
 {
@@ -650,6 +679,7 @@ TESTS(TEST_OF(mesh, carries_to_the_owner_and_brings_fates_back),
       TEST_OF(mesh, a_lane_goes_on_over_the_next_connection),
       TEST_OF(mesh, notices_a_cut_in_one_direction), TEST_OF(mesh, of_two_that_cross_one_stays),
       TEST_OF(mesh, a_refusal_names_the_owner), TEST_OF(mesh, a_refusal_without_a_hint_backs_off),
+      TEST_OF(mesh, a_node_that_cannot_be_reached_does_not_fill_the_log),
       TEST_OF(mesh, an_undecided_pair_waits_in_its_ingress),
       TEST_OF(mesh, a_restarted_owner_gets_everything_anew),
       TEST_OF(mesh, a_burial_brings_back_what_the_dead_had),
