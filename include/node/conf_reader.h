@@ -34,6 +34,10 @@ void conf_check_peers(struct conf_reader *r);
 void conf_check_tls(struct conf_reader *r);
 void conf_check_store(struct conf_reader *r);
 void conf_check_mesh(struct conf_reader *r);
+/* Of the certificate that `key` names in that line, when it ended or soon will; `who` refuses it.
+ */
+void conf_warn_of_expiry(struct conf_reader *r, unsigned line, const char *key, const char *file,
+                         const char *who, const struct conf_tried *tried);
 
 /* The line of a root key, 0 when it has its default. */
 unsigned conf_line_of(const struct conf_reader *r, const char *path);

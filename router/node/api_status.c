@@ -1,6 +1,8 @@
 /* router/node/api_status.c - this node as one row, and its certificates. */
 #include "inquiry.h"
 
+#include "node/rowtext.h"
+
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -303,33 +305,47 @@ static json_t *domains_of(const struct settings *set, size_t cert)
     return list;
 }
 
-static json_t *cert_row(struct api *a, const struct tls_own_cert *c, size_t i)
+/* `domains`: a new reference. */
+static json_t *cert_row(struct api *a, const struct tls_own_cert *c, json_t *domains)
 {
     int64_t now_s = (int64_t)(loop_wall_us(node_loop(a->node)) / 1000000);
     json_t *o = api_row(a);
 
     json_put_text(o, "file", c->file);
     json_put(o, "names", names_of(c->names));
-    json_put(o, "domains", domains_of(node_settings(a->node), i));
+    json_put(o, "domains", domains);
     json_put_text(o, "issuer", c->issuer);
     json_put_date(o, "not_after", c->not_after);
     json_put(o, "left_seconds", json_integer((json_int_t)(c->not_after - now_s)));
     return o;
 }
 
+static void put_cert(struct api *a, const struct tls_own_cert *c, json_t *domains,
+                     struct byteq *rows)
+{
+    rowtext_border(rows);
+    json_write(cert_row(a, c, domains), rows);
+}
+
+/* Of links, then of the mesh, which is shown for no domain. */
 void api_certs(struct api *a, struct http_request *r)
 {
+    const struct settings *set = node_settings(a->node);
     const struct tls_own_cert *certs;
-    size_t n = tls_context_certs(node_settings(a->node)->tls_client, &certs);
+    size_t n = tls_context_certs(set->tls_client, &certs);
+    struct byteq rows;
     struct byteq body;
 
+    byteq_init(&rows);
+    for (size_t i = 0; i < n; i++)
+        put_cert(a, &certs[i], domains_of(set, i), &rows);
+    n = set->tls_mesh ? tls_context_certs(set->tls_mesh, &certs) : 0;
+    for (size_t i = 0; i < n; i++)
+        put_cert(a, &certs[i], json_array(), &rows);
     byteq_init(&body);
     byteq_append(&body, SLICE("["));
-    for (size_t i = 0; i < n; i++) {
-        if (i)
-            byteq_append(&body, SLICE(",\n"));
-        json_write(cert_row(a, &certs[i], i), &body);
-    }
+    byteq_append(&body, byteq_slice(&rows));
     byteq_append(&body, SLICE("]\n"));
+    byteq_fini(&rows);
     http_answer(r, 200, API_JSON, &body);
 }

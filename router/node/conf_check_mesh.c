@@ -120,6 +120,9 @@ static void try_files(struct conf_reader *r)
     if (r->source->try(m->cert_file, m->key_file, NULL, error, sizeof(error), &tried))
         conf_remark(r->report, CONF_ERROR, conf_line_of(r, "mesh.cert_file"), "mesh.cert_file: %s",
                     error);
+    else
+        conf_warn_of_expiry(r, conf_line_of(r, "mesh.cert_file"), "mesh.cert_file", m->cert_file,
+                            "the other nodes", &tried);
     if (r->source->try(NULL, NULL, m->ca_file, error, sizeof(error), &tried))
         conf_remark(r->report, CONF_ERROR, conf_line_of(r, "mesh.ca_file"), "mesh.ca_file: %s",
                     error);

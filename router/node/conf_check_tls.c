@@ -18,9 +18,8 @@ static bool readable(const struct conf_reader *r, const char *path)
            file.size_bytes;
 }
 
-/* Not an error: the others go on, and dialback needs no valid certificate. */
-static void warn_of_expiry(struct conf_reader *r, const struct conf_certificate *c,
-                           const struct conf_tried *tried)
+void conf_warn_of_expiry(struct conf_reader *r, unsigned line, const char *key, const char *file,
+                         const char *who, const struct conf_tried *tried)
 {
     time_t end = (time_t)tried->not_after_s;
     char date[32] = "?";
@@ -29,14 +28,14 @@ static void warn_of_expiry(struct conf_reader *r, const struct conf_certificate 
     if (gmtime_r(&end, &tm))
         strftime(date, sizeof(date), "%Y-%m-%d", &tm);
     if (tried->left_s <= 0)
-        conf_remark(r->report, CONF_WARNING, c->line,
-                    "tls.certificates: %s has expired (for %s, on %s, %lld days ago), most servers "
-                    "will refuse it; renew it",
-                    c->chain_file, tried->names, date, (long long)(-tried->left_s / DAY_S));
+        conf_remark(
+            r->report, CONF_WARNING, line,
+            "%s: %s has expired (for %s, on %s, %lld days ago), %s will refuse it; renew it", key,
+            file, tried->names, date, (long long)(-tried->left_s / DAY_S), who);
     else if (tried->left_s < EXPIRY_NEAR_DAYS * DAY_S)
-        conf_remark(r->report, CONF_WARNING, c->line,
-                    "tls.certificates: %s expires soon (for %s, on %s, in %lld days); renew it",
-                    c->chain_file, tried->names, date, (long long)(tried->left_s / DAY_S));
+        conf_remark(r->report, CONF_WARNING, line,
+                    "%s: %s expires soon (for %s, on %s, in %lld days); renew it", key, file,
+                    tried->names, date, (long long)(tried->left_s / DAY_S));
 }
 
 static void try_certificate(struct conf_reader *r, const struct conf_certificate *c)
@@ -49,7 +48,8 @@ static void try_certificate(struct conf_reader *r, const struct conf_certificate
     if (r->source->try(c->chain_file, c->key_file, NULL, error, sizeof(error), &tried))
         conf_remark(r->report, CONF_ERROR, c->line, "tls.certificates: %s", error);
     else
-        warn_of_expiry(r, c, &tried);
+        /* Not an error: the others go on, and dialback needs no valid certificate. */
+        conf_warn_of_expiry(r, c->line, "tls.certificates", c->chain_file, "most servers", &tried);
 }
 
 static void try_trust(struct conf_reader *r)

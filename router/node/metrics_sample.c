@@ -227,6 +227,9 @@ static void sample_certificates(const struct settings *set, int64_t now_s,
         names_of_cert(d, &certs[i], now_s);
     if (n)
         names_of_components(d, set, certs, now_s);
+    n = set->tls_mesh ? tls_context_certs(set->tls_mesh, &certs) : 0;
+    for (size_t i = 0; i < n; i++)
+        names_of_cert(d, &certs[i], now_s);
 }
 
 void metrics_sample(struct node *n, struct metrics_part *const *parts, unsigned count,

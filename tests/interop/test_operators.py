@@ -41,6 +41,8 @@ def test_answers_come_from_both_nodes(two):
     (seen,) = rows_of(one, other.name, "nodes")
     assert (seen["state"], seen["mesh"], seen["member"], seen["config_differs"]) == ("member", "up", True, False)
     assert seen["address"] == f"{other.address}:{MESH_PORT}"
+    assert [row["names"] for row in one.ctl("certs")][-1] == [one.name], "that of the mesh"
+    assert one.metrics()[f'certificate_expiry_seconds{{domain="{one.name}"}}'] > 0
     table = run(one, "nodes").stdout
     assert "MESH" in table and other.name in table and "up " in table
 

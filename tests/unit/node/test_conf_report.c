@@ -543,8 +543,9 @@ TEST(conf, a_cluster_needs_a_mesh_and_one_secret)
         {MINIMAL "store: { kind: redis }\n",
          "3: listen.mesh: empty, so the other nodes cannot reach this one; add an address, such as "
          "[\"10.0.0.5:5290\"]"},
-        {MINIMAL "store: { kind: redis }\nlisten: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES
-                 " }\n",
+        {MINIMAL
+         "store: { kind: redis }\nlisten: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES
+         " }\n",
          "3: dialback.secret_file: the nodes of a cluster must share one; make it once (openssl "
          "rand -hex 32) and copy it to all"},
         {CLUSTER "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n", NULL},
@@ -570,6 +571,25 @@ TEST(conf, a_cluster_needs_a_mesh_and_one_secret)
 
     for (size_t i = 0; i < COUNT(cases); i++)
         check_remark(&cases[i], errors[i]);
+}
+
+TEST(conf, says_when_the_certificate_of_the_mesh_ends)
+{
+    struct conf_source source =
+        world_source(CLUSTER "listen: { mesh: [\"10.0.0.5:5290\"] }\nmesh: { " MESH_FILES " }\n");
+    struct conf *c;
+    size_t errors;
+    char *said;
+
+    source.try = say_days_left;
+    days_left = -3;
+    said = parse_said(&source, &errors, &c);
+    CHECK(strstr(said, "6: warning: mesh.cert_file: /conf/tls/example.org.pem has expired (for "
+                       "example.org *.example.org, on 2030-01-01, 3 days ago), the other nodes "
+                       "will refuse it; renew it\n"));
+    CHECK_EQ(errors, 0);
+    free(said);
+    conf_unref(c);
 }
 
 TEST(conf, every_default_and_example_fits_its_own_row)
@@ -673,6 +693,7 @@ TESTS(TEST_OF(conf, refuses_values_with_range_and_remedy),
       TEST_OF(conf, is_silent_about_what_is_well), TEST_OF(conf, says_when_a_certificate_ends),
       TEST_OF(conf, reports_everything_wrong_in_order),
       TEST_OF(conf, keys_of_later_versions_are_known_and_refused),
+      TEST_OF(conf, says_when_the_certificate_of_the_mesh_ends),
       TEST_OF(conf, a_cluster_needs_a_mesh_and_one_secret),
       TEST_OF(conf, every_default_and_example_fits_its_own_row),
       TEST_OF(conf, environment_cannot_grow_without_bound),
