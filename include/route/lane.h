@@ -102,8 +102,9 @@ void lane_tx_bind(struct lane_tx *tx);
 bool lane_tx_resume(struct lane_tx *tx, uint64_t expected) MUST_USE;
 /* The owner, or what it had, is gone: everything comes back (FATE_RETURNED), in order, and a new
  * generation begins. A pair's stanzas always come back together, also where the owner gives them
- * back one by one: a later one must not be routed before an earlier one. */
-void lane_tx_renew(struct lane_tx *tx);
+ * back one by one: a later one must not be routed before an earlier one. `in_doubt`: what was sent
+ * may have been written by then, and counts as sent again. */
+void lane_tx_renew(struct lane_tx *tx, bool in_doubt);
 /* What waits ends; `all`: also what was sent (the process ends). */
 void lane_tx_flush(struct lane_tx *tx, bool all, enum bounce why);
 /* All fates up to here are known. */

@@ -58,7 +58,8 @@ struct stanza {
     struct list queue_node;
     uint64_t queue_mark; /* end position on the connection that carries it */
     void *lane;          /* struct lane_rx that its fate is reported to, or NULL */
-    bool resend;         /* was written to a link that died */
+    bool resend;         /* was, or may have been, written to a link that died */
+    bool resent;         /* and was written once more here, whatever became of it */
 };
 
 struct stanza *stanza_ref(struct stanza *s);

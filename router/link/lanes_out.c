@@ -165,15 +165,16 @@ static void say_closed(struct lane_out *out)
         far_add(out->far, FAR_CLOSE, out->id, out->tx.generation);
 }
 
-/* Everything comes back. May free the lane at the end of the turn. */
-static void renew(struct lane_out *out)
+/* Everything comes back. `in_doubt`: nobody says what of it was written. May free the lane at the
+ * end of the turn. */
+static void renew(struct lane_out *out, bool in_doubt)
 {
     if (out->to == LANE_TO_NODE) {
         say_closed(out);
         untie(out);
         out->process = 0;
     }
-    lane_tx_renew(&out->tx);
+    lane_tx_renew(&out->tx, in_doubt);
 }
 
 /* --- which lane --- */
@@ -283,7 +284,7 @@ static void take_credit(struct lane_out *out, const struct far_item *i)
     if (lane_tx_resume(&out->tx, i->seq))
         out->tie = LANE_TIED;
     else
-        renew(out);
+        renew(out, true);
 }
 
 static void tell_refused(struct lane_out *out, const struct far_hint *h)
@@ -311,7 +312,7 @@ static void take_refuse(struct lane_out *out, const struct far_item *i)
     if (!timer_running(&l->retry) || l->retry.at_ms > out->retry_ms)
         timer_start(&l->retry, wait_ms);
     tell_refused(out, i->hint);
-    renew(out);
+    renew(out, false);
 }
 
 void far_take_out(struct far *far, struct far_item *i)
@@ -354,7 +355,7 @@ static void part(struct lane_out *out, uint64_t arg)
 static void renew_if_other(struct lane_out *out, uint64_t process)
 {
     if (out->process && out->process != process)
-        renew(out);
+        renew(out, true);
 }
 
 static void tie_if_wanted(struct lane_out *out, uint64_t arg)
@@ -366,7 +367,7 @@ static void tie_if_wanted(struct lane_out *out, uint64_t arg)
 static void renew_pair(struct lane_out *out, uint64_t arg)
 {
     if (key_is_pair(out->key))
-        renew(out);
+        renew(out, true);
 }
 
 /* Whom we cannot reach, and who left the list, owns nothing. Its components are link/tell's matter.
@@ -442,7 +443,7 @@ void lanes_node_gone(struct lanes *l, struct slice node, uint64_t incarnation)
 static void renew_instance(struct lane_out *out, uint64_t arg)
 {
     if (!key_is_pair(out->key))
-        renew(out);
+        renew(out, true);
 }
 
 void lanes_instances_gone(struct lanes *l, struct slice node)
@@ -461,7 +462,7 @@ void lanes_decided(struct lanes *l, struct slice pair_key)
     if (!out || out->to == LANE_TO_WORKER || out->tx.undone_count || !lane_tx_count(&out->tx))
         return;
     out->retry_ms = 0;
-    renew(out);
+    renew(out, false);
 }
 
 void lanes_bounce(struct lanes *l, bool all, enum bounce why)
@@ -500,7 +501,7 @@ static void on_retry(struct timer *t)
         }
         out->retry_ms = 0;
         if (lane_tx_count(&out->tx)) {
-            renew(out); /* the view may have changed its mind */
+            renew(out, false); /* the view may have changed its mind */
             pos = 0;
         }
     }

@@ -254,8 +254,11 @@ bool lane_tx_resume(struct lane_tx *tx, uint64_t expected)
     return true;
 }
 
-void lane_tx_renew(struct lane_tx *tx)
+void lane_tx_renew(struct lane_tx *tx, bool in_doubt)
 {
+    LIST_WALK(node, &tx->undone)
+    if (in_doubt)
+        LIST_ENTRY(node, struct stanza, custody_node)->resend = true;
     tx->generation++;
     tx->next_seq = 1;
     tx->window_bytes = first_window(tx);

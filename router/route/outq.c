@@ -86,6 +86,7 @@ void outq_wrote(struct outq *q, uint64_t mark)
 
     assert(s);
     s->queue_mark = mark;
+    s->resent |= s->resend;
     list_remove(&s->queue_node);
     list_push(&q->unacked, &s->queue_node);
     q->waiting_count--;

@@ -20,7 +20,7 @@ static void count_out(struct router *r, const struct stanza *s, enum fate fate, 
 {
     unsigned first = s->instance ? COUNTER_OUT_COMPONENT_MESSAGE : COUNTER_OUT_S2S_MESSAGE;
 
-    if (s->resend && fate == FATE_SENT)
+    if (s->resent || (s->resend && fate == FATE_SENT)) /* the latter by another node */
         counter_add(r->counters, COUNTER_RESENT, 1);
     if (s->flags & STANZA_MADE) {
         if (fate != FATE_SENT)
@@ -337,6 +337,8 @@ void router_fate(struct router *r, struct stanza *s, enum fate fate, enum bounce
         return;
     }
     if (rx->foreign) {
+        if (s->resent) /* which its ingress does not know */
+            counter_add(r->counters, COUNTER_RESENT, 1);
         mem_discharge(r->memory, stanza_cost(s));
         atomic_fetch_sub_explicit(&r->foreign_count, 1, memory_order_relaxed);
     }

@@ -14,6 +14,7 @@ static struct {
     int fates;
     int number[4096];
     enum fate fate[4096];
+    bool again[4096];
 } t;
 
 static void tx_send(struct lane_tx *tx, struct stanza *s)
@@ -30,6 +31,7 @@ static void tx_fate(struct lane_tx *tx, struct stanza *s, enum fate f, enum boun
     (void)why;
     (void)detail;
     t.number[t.fates] = number_of(s);
+    t.again[t.fates] = s->resend;
     t.fate[t.fates++] = f;
     stanza_unref(s);
 }
@@ -313,6 +315,8 @@ TEST(lane, a_suspended_one_goes_on_where_the_owner_says)
 
 TEST(lane, begins_anew_with_everything_in_order)
 {
+    int sent;
+
     set_up(100);
     t.tx.window_bytes = 1500;
     for (int i = 0; i < 8; i++)
@@ -320,10 +324,13 @@ TEST(lane, begins_anew_with_everything_in_order)
     CHECK(t.tx.undone_count > 1 && t.tx.held_count > 1);
     lose_wire();
     lane_tx_suspend(&t.tx);
-    lane_tx_renew(&t.tx);
+    sent = t.sent;
+    lane_tx_renew(&t.tx, true);
     CHECK_EQ(t.fates, 8);
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) {
         CHECK(t.number[i] == i && t.fate[i] == FATE_RETURNED);
+        CHECK_EQ(t.again[i], i < sent); /* who knows what of it was written */
+    }
     CHECK(t.tx.generation == 2 && t.tx.next_seq == 1 && t.tx.bytes == 0);
     put(8);
     CHECK_EQ(lane_tx_done(&t.tx), 0);

@@ -111,8 +111,10 @@ TEST(outq, resends_what_was_not_acknowledged_before_what_waits)
     outq_acked(&t.q, 1, 0);
     outq_lost(&t.q);
     CHECK_EQ(number_of(outq_peek(&t.q)), 1);
-    CHECK(outq_peek(&t.q)->resend);
+    CHECK(outq_peek(&t.q)->resend && !outq_peek(&t.q)->resent);
     write_all(1);
+    CHECK(LIST_FIRST(&t.q.unacked, struct stanza, queue_node)->resent);
+    CHECK(!LIST_ENTRY(t.q.unacked.prev, struct stanza, queue_node)->resent);
     outq_acked(&t.q, UINT64_MAX, 0);
     for (int i = 0; i < 4; i++)
         CHECK_EQ(t.number[i], i);
