@@ -145,7 +145,7 @@ void store_bye(struct store *s, struct store_as as, store_done_fn *done, void *a
  * at a time, a second one is answered WAIT. */
 void store_sweep(struct store *s, struct store_as as, store_done_fn *done, void *arg);
 
-/* --- rows for people, and notices --- */
+/* --- rows for people --- */
 
 /* Values begin with our incarnation. They go when it leaves the list, and are put back when it is
  * on the list again. */
@@ -159,8 +159,6 @@ enum store_table {
 /* Gathered, and written once a second, while the table answers; nobody waits for it. What is kept
  * meanwhile is what this node shows now. Empty `text`: the row goes. */
 void store_put(struct store *s, enum store_table table, struct slice key, struct slice text);
-/* To all nodes, this one included; fast, and may be lost. */
-void store_tell(struct store *s, struct slice text);
 
 /* --- state --- */
 
@@ -170,6 +168,8 @@ struct store_events {
     void (*opened)(void *arg, uint64_t connection);
     /* Contact broken: all calls under way have been lost. */
     void (*broken)(void *arg, const char *why);
+    /* The list or the epoch changed, by whomever: fast, and may be lost. `text`: the version of the
+     * list. The embedded table has nobody who could change it. */
     void (*notice)(void *arg, struct slice text);
 };
 

@@ -15,7 +15,6 @@ struct store_kind {
     void (*bye)(struct store *s, struct store_as as, store_done_fn *done, void *arg);
     void (*sweep)(struct store *s, struct store_as as, store_done_fn *done, void *arg);
     void (*put)(struct store *s, enum store_table table, struct slice key, struct slice text);
-    void (*tell)(struct store *s, struct slice text);
     void (*free)(struct store *s);
 };
 

@@ -59,11 +59,6 @@ void store_put(struct store *s, enum store_table table, struct slice key, struct
     s->kind->put(s, table, key, text);
 }
 
-void store_tell(struct store *s, struct slice text)
-{
-    s->kind->tell(s, text);
-}
-
 const struct store_state *store_state(const struct store *s)
 {
     return &s->state;

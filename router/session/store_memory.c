@@ -15,7 +15,7 @@ struct row {
     uint64_t token;
 };
 
-/* An answer, or a notice, on its way. */
+/* An answer on its way. */
 struct answer {
     struct list node;
     store_renewed_fn *renewed;
@@ -25,7 +25,6 @@ struct answer {
     struct store_member member;
     struct store_answer answer;
     struct store_claim *rows;
-    char *notice;
     bool opened;
 };
 
@@ -52,7 +51,6 @@ static struct store_memory *memory_of(struct store *s)
 static void answer_free(struct answer *a)
 {
     mem_free(a->rows);
-    mem_free(a->notice);
     mem_free(a);
 }
 
@@ -64,8 +62,6 @@ static void tell_answer(struct store *s, struct answer *a)
         a->done(a->arg, &a->answer);
     else if (a->opened && s->events->opened)
         s->events->opened(s->arg, s->state.connection);
-    else if (a->notice && s->events->notice)
-        s->events->notice(s->arg, slice_from(a->notice));
 }
 
 static void run_answers(struct task *t)
@@ -266,11 +262,6 @@ static void put(struct store *s, enum store_table table, struct slice key, struc
 {
 }
 
-static void tell(struct store *s, struct slice text)
-{
-    answer_new(memory_of(s), NULL, NULL)->notice = mem_strndup(text);
-}
-
 static void memory_free(struct store *s)
 {
     struct store_memory *m = memory_of(s);
@@ -287,7 +278,7 @@ static void memory_free(struct store *s)
     mem_free(m);
 }
 
-static const struct store_kind kind = {renew, batch, bury, bye, sweep, put, tell, memory_free};
+static const struct store_kind kind = {renew, batch, bury, bye, sweep, put, memory_free};
 
 struct store *store_memory_new(struct loop *l, const char *node, const struct store_events *events,
                                void *arg)

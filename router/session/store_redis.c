@@ -142,15 +142,6 @@ static void on_facts_time(struct timer *t)
         redis_link_call(s->work, words, COUNT(words), on_facts, s);
 }
 
-static void tell(struct store *store, struct slice text)
-{
-    struct store_redis *s = redis_of(store);
-    struct slice words[] = {SLICE("PUBLISH"), s->channel, text};
-
-    if (s->work)
-        redis_link_call(s->work, words, COUNT(words), ignore, s);
-}
-
 static void on_notice(void *arg, struct slice channel, struct slice text)
 {
     struct store_redis *s = arg;
@@ -280,9 +271,9 @@ static void redis_free(struct store *store)
     mem_free(s);
 }
 
-static const struct store_kind kind = {
-    redis_call_renew, redis_call_batch, redis_call_bury, redis_call_bye, redis_sweep, put, tell,
-    redis_free};
+static const struct store_kind kind = {redis_call_renew, redis_call_batch, redis_call_bury,
+                                       redis_call_bye,   redis_sweep,      put,
+                                       redis_free};
 
 struct store *store_redis_new(struct loop *l, const struct store_redis_options *o,
                               const struct store_events *events, void *arg)

@@ -77,7 +77,6 @@ static void call_all(struct scene *sc)
     store_release(sc->s, as, pairs, 2, on_answer, sc);
     store_bury(sc->s, as, SLICE("b"), 5, 6, on_answer, sc);
     store_put(sc->s, STORE_NODE, SLICE("state"), SLICE("member"));
-    store_tell(sc->s, SLICE("x"));
 }
 
 static void take_answers(struct redisserver *r, const uint8_t *data, size_t size)
