@@ -1,59 +1,15 @@
-#include "link/pair.h"
-
-#include "link/remote.h"
-#include "link/s2s_out.h"
-
-struct pair {
-    struct site *site;
-    struct remote *at; /* the remote domain */
-    struct list at_remote;
-    char *key; /* "local remote" */
-    struct slice local;
-    struct slice remote;
-    struct outq q;
-    enum pair_state state;
-    struct task work;
-    struct s2s_out *out;
-    struct view_grant grant;
-    struct verdict verdict;
-    struct backoff backoff;
-    struct timer wait;
-    enum bounce failure; /* of the last attempt; BOUNCE_MAX: none */
-    char *failure_detail;
-    uint64_t since_ms;
-    uint64_t opened_ms;
-    uint64_t was_open_ms; /* when it was last open; 0: never */
-    uint64_t parked_ms;   /* found without a right since; 0: not */
-    uint64_t asked_us;    /* first stanza without a link: time_to_open_seconds */
-};
-
-static const char *const state_words[] = {
-#define STATE(id, word, text) [PAIR_##id] = word,
-#include "link/pair.def"
-#undef STATE
-};
+#include "link/pair_private.h"
 
 static const struct outq_ops queue_ops;
-
-static uint64_t now(const struct pair *p)
-{
-    return loop_now_ms(p->site->loop);
-}
-
-/* Is the pair ours? */
-static bool is_granted(const struct pair *p)
-{
-    return p->grant.until_boot_ms;
-}
 
 /* The only place that writes `state`. */
 static void enter(struct pair *p, enum pair_state state)
 {
     LOG(site_log(p->site), LOG_DEBUG, "pair.state", LOG_SLICE("local", p->local),
-        LOG_SLICE("remote", p->remote), LOG_TEXT("from", state_words[p->state]),
-        LOG_TEXT("to", state_words[state]));
+        LOG_SLICE("remote", p->remote), LOG_TEXT("from", pair_state_word(p->state)),
+        LOG_TEXT("to", pair_state_word(state)));
     p->state = state;
-    p->since_ms = now(p);
+    p->since_ms = pair_now(p);
 }
 
 /* --- writing --- */
@@ -79,13 +35,13 @@ static void on_opened(void *arg, const struct verdict *verdict)
 
     p->verdict = *verdict;
     pair_alive(p->site, p->remote);
-    p->opened_ms = p->was_open_ms = now(p);
+    p->opened_ms = p->was_open_ms = pair_now(p);
     if (p->asked_us)
         counter_observe(loop_counters(p->site->loop), COUNTER_TIME_TO_OPEN,
                         loop_now_us(p->site->loop) - p->asked_us);
     p->asked_us = 0;
     enter(p, PAIR_OPEN);
-    outq_opened(&p->q, now(p));
+    outq_opened(&p->q, pair_now(p));
     lane_port_changed(&p->q);
 }
 
@@ -106,7 +62,7 @@ static void on_acked(void *arg, uint64_t mark)
 {
     struct pair *p = arg;
 
-    outq_acked(&p->q, mark, now(p));
+    outq_acked(&p->q, mark, pair_now(p));
     if (p->state == PAIR_HANDING && !p->q.unacked_count)
         s2s_out_close(p->out, FAULT_NONE);
 }
@@ -129,7 +85,7 @@ static bool transient(enum bounce why)
 
 static bool open_lately(const struct pair *p)
 {
-    return p->was_open_ms && now(p) - p->was_open_ms <= p->site->router.limits.age_ms;
+    return p->was_open_ms && pair_now(p) - p->was_open_ms <= p->site->router.limits.age_ms;
 }
 
 static struct slice failure_detail(const struct pair *p)
@@ -144,7 +100,7 @@ static void end_trial(struct pair *p)
         p->at->trial = NULL;
 }
 
-static const struct policy_rule *rule_of(const struct pair *p)
+const struct policy_rule *pair_rule(const struct pair *p)
 {
     return policy_find(p->site->settings->policy, p->local, p->remote);
 }
@@ -168,11 +124,11 @@ static bool keeps_queue(const struct pair *p)
 }
 
 /* Nothing new is written; acknowledgements still count until `closed`. */
-static void close_queue(struct pair *p)
+void pair_close_queue(struct pair *p)
 {
     if (p->state != PAIR_OPEN)
         return;
-    p->was_open_ms = now(p);
+    p->was_open_ms = pair_now(p);
     p->q.open = false;
     enter(p, PAIR_ENDING);
     lane_port_changed(&p->q);
@@ -183,7 +139,7 @@ static void on_ending(void *arg, enum bounce why, const char *detail)
 {
     struct pair *p = arg;
 
-    close_queue(p);
+    pair_close_queue(p);
     if (p->state != PAIR_DIALLING || why == BOUNCE_MAX || why == BOUNCE_CLOSED)
         return;
     remember(p, why, detail);
@@ -201,12 +157,12 @@ static void wait_failed(struct pair *p, uint64_t ms)
 
 static void attempt_failed(struct pair *p, enum bounce why, const char *detail)
 {
-    uint64_t own = backoff_fail(&p->backoff, loop_random(p->site->loop), now(p),
+    uint64_t own = backoff_fail(&p->backoff, loop_random(p->site->loop), pair_now(p),
                                 PAIR_BACKOFF_FIRST_MS, PAIR_BACKOFF_MOST_MS);
 
     remember(p, why, detail);
     if (remote_concerns(why))
-        own = remote_failed(p->at, rule_of(p)->index, why, detail);
+        own = remote_failed(p->at, pair_rule(p)->index, why, detail);
     wait_failed(p, own);
 }
 
@@ -223,7 +179,7 @@ static bool failed(const struct pair *p, bool was_open, enum bounce why)
     if (why == BOUNCE_CLOSED)
         return false; /* by us */
     if (was_open)
-        return outq_count(&p->q) && now(p) - p->opened_ms < PAIR_SHORT_MS;
+        return outq_count(&p->q) && pair_now(p) - p->opened_ms < PAIR_SHORT_MS;
     return why != BOUNCE_MAX;
 }
 
@@ -286,7 +242,7 @@ static void claim(struct pair *p)
         p->asked_us = loop_now_us(p->site->loop);
     if (p->at->why != BOUNCE_MAX && !p->at->trial)
         p->at->trial = p;
-    if (is_granted(p)) {
+    if (pair_is_granted(p)) {
         dial(p);
         return;
     }
@@ -315,14 +271,14 @@ static void wait_for_remote(struct pair *p, uint64_t ms)
 }
 
 /* Both sides, policy: what was settled when a stanza was queued, a reload may have changed. */
-static bool may_link(const struct pair *p)
+bool pair_may_link(const struct pair *p)
 {
     return site_local(p->site, p->local) && !site_local(p->site, p->remote) &&
-           rule_of(p)->allow & ALLOW_OUT;
+           pair_rule(p)->allow & ALLOW_OUT;
 }
 
 /* A domain that is ours now is served here (ROUTE-04). */
-static void refuse_waiting(struct pair *p)
+void pair_refuse_waiting(struct pair *p)
 {
     bool ours = site_local(p->site, p->remote);
 
@@ -332,22 +288,22 @@ static void refuse_waiting(struct pair *p)
 static void refuse_idle(struct pair *p)
 {
     enter(p, PAIR_IDLE);
-    refuse_waiting(p);
+    pair_refuse_waiting(p);
 }
 
 static void begin(struct pair *p)
 {
-    uint64_t wait = remote_wait_ms(p->at, p, rule_of(p)->index);
+    uint64_t wait = remote_wait_ms(p->at, p, pair_rule(p)->index);
 
     if (!outq_count(&p->q))
         enter(p, PAIR_IDLE);
-    else if (!may_link(p))
+    else if (!pair_may_link(p))
         refuse_idle(p);
     else if (p->site->bouncing)
         bounce_drained(p);
     else if (wait)
         wait_for_remote(p, wait);
-    else if (is_granted(p) && !may_write(p))
+    else if (pair_is_granted(p) && !may_write(p))
         wait_for_right(p);
     else
         claim(p);
@@ -420,7 +376,7 @@ void pair_granted(struct site *site, struct slice key, const struct view_grant *
 static void withdraw(struct pair *p)
 {
     if (p->state == PAIR_OPEN)
-        close_queue(p);
+        pair_close_queue(p);
     else
         enter(p, PAIR_ENDING);
     s2s_out_abort(p->out, FAULT_PARKED);
@@ -448,7 +404,7 @@ static void fall_silent(struct pair *p, uint64_t ack_ms)
 {
     bool was_open = p->state == PAIR_OPEN;
 
-    close_queue(p);
+    pair_close_queue(p);
     enter(p, PAIR_HANDING);
     if (was_open && p->q.unacked_count)
         timer_start(&p->wait, ack_ms);
@@ -458,7 +414,7 @@ static void fall_silent(struct pair *p, uint64_t ack_ms)
 
 static void hand_over(struct pair *p, uint64_t ack_ms)
 {
-    if (!is_granted(p) || p->state == PAIR_HANDING)
+    if (!pair_is_granted(p) || p->state == PAIR_HANDING)
         return;
     if (p->state == PAIR_ENDING) {
         enter(p, PAIR_HANDING);
@@ -506,7 +462,7 @@ static struct pair *pair_new(struct site *site, struct slice key)
     return p;
 }
 
-static void pair_free(struct pair *p)
+void pair_free(struct pair *p)
 {
     view_release(p->site->view, slice_from(p->key));
     map_remove(&p->site->pairs, slice_from(p->key));
@@ -533,7 +489,7 @@ struct outq *pair_queue(struct site *site, struct slice key)
     return &pair_get(site, key)->q;
 }
 
-static void forget_failure(struct pair *p)
+void pair_forget_failure(struct pair *p)
 {
     backoff_reset(&p->backoff);
     p->failure = BOUNCE_MAX;
@@ -549,143 +505,32 @@ void pair_alive(struct site *site, struct slice domain)
         return;
     remote_alive(r);
     LIST_WALK(node, &r->pairs)
-    forget_failure(LIST_ENTRY(node, struct pair, at_remote));
+    pair_forget_failure(LIST_ENTRY(node, struct pair, at_remote));
 }
 
-/* Would the link be made today as it is? */
-static bool link_fits(const struct pair *p)
-{
-    const struct policy_rule *rule = rule_of(p);
-
-    if (!may_link(p))
-        return false;
-    if (p->state != PAIR_OPEN)
-        return true;
-    return policy_has_method(rule, p->verdict.method) && (p->verdict.tls || !rule->tls_required);
-}
-
-static void close_link(struct pair *p, enum fault why)
+void pair_close_link(struct pair *p, enum fault why)
 {
     s2s_out_close(p->out, why);
-    close_queue(p);
+    pair_close_queue(p);
 }
 
 void pair_hangs(struct pair *p)
 {
     if (p->state == PAIR_OPEN)
-        close_link(p, FAULT_DEAD_PEER);
+        pair_close_link(p, FAULT_DEAD_PEER);
 }
 
 void pair_check_right(struct pair *p)
 {
-    if (!p->out || !is_granted(p) || may_write(p)) {
+    if (!p->out || !pair_is_granted(p) || may_write(p)) {
         p->parked_ms = 0;
         return;
     }
     if (!p->parked_ms)
-        p->parked_ms = now(p);
-    if (!p->q.unacked_count || now(p) - p->parked_ms < PAIR_LATE_MS)
+        p->parked_ms = pair_now(p);
+    if (!p->q.unacked_count || pair_now(p) - p->parked_ms < PAIR_LATE_MS)
         return;
-    p->parked_ms = now(p);
-    close_queue(p);
+    p->parked_ms = pair_now(p);
+    pair_close_queue(p);
     s2s_out_abort(p->out, FAULT_PARKED);
-}
-
-/* What failed may work under the new rules. */
-static void configure(struct pair *p)
-{
-    remote_alive(p->at);
-    forget_failure(p);
-    if (!p->out || link_fits(p))
-        return;
-    close_link(p, FAULT_CONFIG_CHANGED);
-    if (!may_link(p) && !p->q.unacked_count) /* else in their order, when it is closed */
-        refuse_waiting(p);
-}
-
-void pairs_configure(struct site *site)
-{
-    size_t pos = 0;
-    struct pair *p;
-
-    while ((p = map_next(&site->pairs, &pos)))
-        configure(p);
-}
-
-static void tick(struct pair *p)
-{
-    uint64_t idle_ms = p->site->settings->idle_ms;
-
-    if (p->state == PAIR_OPEN) {
-        p->was_open_ms = now(p);
-        if (!outq_count(&p->q) && s2s_out_idle_ms(p->out) >= idle_ms)
-            close_link(p, FAULT_NONE);
-        return;
-    }
-    if (outq_count(&p->q) || p->out || p->state == PAIR_CLAIMING || p->state == PAIR_HANDING)
-        return;
-    if (now(p) - p->since_ms >= PAIR_FORGET_MS && backoff_over(&p->backoff, now(p)))
-        pair_free(p);
-}
-
-void pairs_tick(struct site *site)
-{
-    size_t pos = 0;
-    struct pair *p;
-
-    while ((p = map_next(&site->pairs, &pos)))
-        tick(p);
-}
-
-/* What was written may still be acknowledged; the rest ends here. */
-void pairs_bounce(struct site *site, enum bounce why)
-{
-    size_t pos = 0;
-    struct pair *p;
-
-    while ((p = map_next(&site->pairs, &pos)))
-        outq_flush(&p->q, !p->out, FATE_BOUNCED, why, slice_none());
-}
-
-void pairs_cut(struct site *site)
-{
-    size_t pos = 0;
-    struct pair *p;
-
-    while ((p = map_next(&site->pairs, &pos))) {
-        if (!p->out || !outq_begins_with_relayed(&p->q))
-            continue;
-        s2s_out_abort(p->out, FAULT_SHUTDOWN);
-        close_queue(p);
-    }
-}
-
-void pairs_shutdown(struct site *site)
-{
-    size_t pos = 0;
-    struct pair *p;
-
-    pairs_bounce(site, BOUNCE_DRAIN);
-    while ((p = map_next(&site->pairs, &pos)))
-        if (!p->out && !outq_count(&p->q))
-            pair_free(p);
-}
-
-void pair_describe(const struct pair *p, struct pair_row *row)
-{
-    row->local = p->local;
-    row->remote = p->remote;
-    row->state = state_words[p->state];
-    row->verdict = &p->verdict;
-    row->link_id = p->out ? s2s_out_link(p->out)->id : 0;
-    row->queue_count = outq_count(&p->q);
-    row->queue_bytes = p->q.bytes;
-    row->unacked_count = p->q.unacked_count;
-    row->oldest_ms = outq_oldest_ms(&p->q, now(p));
-    row->since_ms = now(p) - p->since_ms;
-    row->retry_ms = p->backoff.until_ms > now(p) ? p->backoff.until_ms - now(p) : 0;
-    row->failures_count = p->backoff.failures_count;
-    row->last_failure = p->failure == BOUNCE_MAX ? NULL : bounce_word(p->failure);
-    row->last_detail = p->failure_detail;
-    row->token = p->grant.token;
 }

@@ -57,7 +57,7 @@ broken(done_early router/link/pair.c succession what_a_dead_owner_had_is_sent_ag
   [[    if (p->q.unflushed)
         outq_flushed(]]
   [[    if (BROKEN(done_early))
-        outq_acked(&p->q, mark, now(p));
+        outq_acked(&p->q, mark, pair_now(p));
     if (p->q.unflushed)
         outq_flushed(]])
 
