@@ -13,9 +13,11 @@
 #include "base/arena.h"
 #include "base/byteq.h"
 
-/* Neighbouring releases work together: a node speaks all versions of this range. */
-#define FRAME_VERSION_LEAST 1
-#define FRAME_VERSION_MOST  1
+/* Neighbouring releases work together: a node speaks all versions of this range. What a version
+ * added is not said to those who speak only earlier ones. 2: FRAME_BACKOFFS. */
+#define FRAME_VERSION_LEAST    1
+#define FRAME_VERSION_MOST     2
+#define FRAME_VERSION_BACKOFFS 2
 
 #define FRAME_HEADER_BYTES 5
 /* Of the part behind the length. DATA: the biggest stanza (limits.stanza_bytes), its tag escaped.
@@ -205,9 +207,15 @@ struct frame_addresses {
     size_t row_count;
 };
 
+/* route/outages. An attempt for that pair failed; or (left_ms 0, and then nothing but `remote` is
+ * said) the remote domain lives. */
 struct frame_backoff {
-    struct slice local, remote, target;
-    uint32_t left_ms; /* 0: it ended */
+    struct slice local, remote;
+    bool of_domain;
+    uint32_t left_ms; /* from when it was said */
+    uint32_t failures_count;
+    struct slice why; /* route/bounce: its word */
+    struct slice detail;
 };
 
 struct frame_backoffs {

@@ -123,8 +123,15 @@ static const struct field components[] = {F(components, U64, number), F(componen
 static const struct field address[] = {T(address, ip, 4, 16), F(address, U32, count), STOP};
 static const struct field addresses[] = {L(addresses, rows, row_count, address), STOP};
 static const struct field backoff[] = {
-    T(backoff, local, 1, FRAME_DOMAIN_MAX), T(backoff, remote, 1, FRAME_DOMAIN_MAX),
-    T(backoff, target, 0, FRAME_TEXT_MAX), F(backoff, U32, left_ms), STOP};
+    T(backoff, local, 0, FRAME_DOMAIN_MAX),
+    T(backoff, remote, 1, FRAME_DOMAIN_MAX),
+    F(backoff, FLAG, of_domain),
+    F(backoff, U32, left_ms),
+    F(backoff, U32, failures_count),
+    T(backoff, why, 0, FRAME_WORD_MAX),
+    T(backoff, detail, 0, FRAME_TEXT_MAX),
+    STOP,
+};
 static const struct field backoffs[] = {L(backoffs, rows, row_count, backoff), STOP};
 static const struct field gone[] = {T(gone, who.node, 1, FRAME_NAME_MAX),
                                     F(gone, U64, who.incarnation), STOP};
@@ -337,6 +344,19 @@ static bool sound_flags(struct slice flags)
     return true;
 }
 
+/* That a domain lives is said of it alone. */
+static bool sound_backoffs(const struct frame_backoffs *b)
+{
+    for (size_t i = 0; i < b->row_count; i++) {
+        const struct frame_backoff *r = &b->rows[i];
+        bool says_more = r->of_domain || r->failures_count || r->detail.len;
+
+        if (r->left_ms ? !r->local.len || !r->why.len : r->local.len || r->why.len || says_more)
+            return false;
+    }
+    return true;
+}
+
 /* What the shape cannot say. */
 static bool is_sound(const struct frame *f)
 {
@@ -363,6 +383,8 @@ static bool is_sound(const struct frame *f)
         return sound_flags(f->pong.not_mine);
     case FRAME_ADDRESSES:
         return sound_address(&f->addresses);
+    case FRAME_BACKOFFS:
+        return sound_backoffs(&f->backoffs);
     default:
         return true;
     }

@@ -23,7 +23,11 @@ static struct frame_component components[] = {{SLICE_OF("*.a.example"), 5, 6, tr
 static struct frame_address addresses[] = {{SLICE_OF("\1\2\3\4"), 9},
                                            {SLICE_OF("0123456789abcdef"), 10}};
 static struct frame_backoff backoffs[] = {
-    {SLICE_OF("a.example"), SLICE_OF("b.example"), SLICE_OF("192.0.2.1:5269"), 1500}};
+    {SLICE_OF("a.example"), SLICE_OF("b.example"), true, 1500, 4, SLICE_OF("unreachable"),
+     SLICE_OF("192.0.2.1:5269: refused")},
+    {SLICE_OF("a.example"), SLICE_OF("c.example"), false, 1, 0, SLICE_OF("x"), {NULL, 0}},
+    {{NULL, 0}, SLICE_OF("d.example"), false, 0, 0, {NULL, 0}, {NULL, 0}},
+};
 
 #define DIGEST SLICE_OF("0123456789abcdef0123456789abcdef")
 
@@ -53,7 +57,7 @@ static const struct frame each[] = {
     {FRAME_BYE, .bye = {3, members, 2}},
     {FRAME_COMPONENTS, .components = {1, true, false, components, 2}},
     {FRAME_ADDRESSES, .addresses = {addresses, 2}},
-    {FRAME_BACKOFFS, .backoffs = {backoffs, 1}},
+    {FRAME_BACKOFFS, .backoffs = {backoffs, 3}},
     {FRAME_BURIED, .gone = {{SLICE_OF("edge-1"), 6}}},
     {FRAME_FORGET, .gone = {{SLICE_OF("edge-1"), 6}}},
     {FRAME_ASK, .ask = {1, SLICE_OF("links"), SLICE_OF("b.example")}},
@@ -119,6 +123,24 @@ TEST(frame, tells_what_was_said)
     CHECK_SLICE(f.pong.not_mine, "10");
 }
 
+TEST(frame, tells_of_back_offs)
+{
+    const struct frame_backoff *row;
+    struct frame f;
+    size_t used;
+
+    CHECK_EQ(frame_next(byteq_slice(written(&each[FRAME_BACKOFFS - 1])), &arena, &f, &used), OK);
+    CHECK_EQ(f.backoffs.row_count, 3);
+    row = &f.backoffs.rows[0];
+    CHECK_SLICE(row->local, "a.example");
+    CHECK_SLICE(row->remote, "b.example");
+    CHECK(row->of_domain && row->left_ms == 1500 && row->failures_count == 4);
+    CHECK_SLICE(row->why, "unreachable");
+    CHECK_SLICE(row->detail, "192.0.2.1:5269: refused");
+    CHECK_SLICE(f.backoffs.rows[2].remote, "d.example");
+    CHECK_EQ(f.backoffs.rows[2].left_ms, 0);
+}
+
 /* `bytes` with one byte more or less in its length field. */
 static enum err with_length(struct slice bytes, int by)
 {
@@ -174,6 +196,28 @@ TEST(frame, rejects_what_no_node_would_say)
                   "\0\x0b"
                   "0123456789a"),
          ERR_SYNTAX},
+        {SLICE_OF("\0\0\0\x15\x0e"
+                  "\0\1\0\0\0\1"
+                  "b\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+         OK}, /* it lives ... */
+        {SLICE_OF("\0\0\0\x16\x0e"
+                  "\0\1\0\0\0\1"
+                  "b\0\0\0\0\0\0\0\0\0\0\1x\0\0"),
+         ERR_SYNTAX}, /* ... for a cause */
+        {SLICE_OF("\0\0\0\x15\x0e"
+                  "\0\1\0\0\0\1"
+                  "b\0\0\0\0\0\0\0\0\7\0\0\0\0"),
+         ERR_SYNTAX}, /* ... having failed seven times */
+        {SLICE_OF("\0\0\0\x17\x0e"
+                  "\0\1\0\1"
+                  "a\0\1"
+                  "b\0\0\0\0\1\0\0\0\0\0\1x\0\0"),
+         OK},
+        {SLICE_OF("\0\0\0\x16\x0e"
+                  "\0\1\0\1"
+                  "a\0\1"
+                  "b\0\0\0\0\1\0\0\0\0\0\0\0\0"),
+         ERR_SYNTAX}, /* it failed for no cause */
     };
     struct frame f;
     size_t used;
@@ -241,6 +285,6 @@ TEST(frame, preface_names_the_dialler)
 }
 
 TESTS(TEST_OF(frame, each_comes_back_as_it_was), TEST_OF(frame, tells_what_was_said),
-      TEST_OF(frame, is_used_up_to_its_last_byte), TEST_OF(frame, rejects_what_no_node_would_say),
-      TEST_OF(frame, survives_any_changed_byte), TEST_OF(frame, only_a_later_hello_goes_on),
-      TEST_OF(frame, preface_names_the_dialler))
+      TEST_OF(frame, tells_of_back_offs), TEST_OF(frame, is_used_up_to_its_last_byte),
+      TEST_OF(frame, rejects_what_no_node_would_say), TEST_OF(frame, survives_any_changed_byte),
+      TEST_OF(frame, only_a_later_hello_goes_on), TEST_OF(frame, preface_names_the_dialler))
