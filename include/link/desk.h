@@ -8,6 +8,7 @@
 #define LINK_DESK_H
 
 #include "loop/hop.h"
+#include "route/outages.h"
 #include "route/policy.h"
 #include "session/instances.h"
 #include "session/resolver.h"
@@ -32,8 +33,11 @@ struct ask *seat_resolve_for_stranger(struct seat *s, struct slice domain,
 struct ask *seat_join(struct seat *s, struct slice pattern, uint64_t id, seat_joined_fn *done,
                       void *arg);
 void seat_leave(struct seat *s, uint64_t id);
-/* An inbound stream of that domain was authenticated: back-offs towards it end, on all workers. */
+/* A link of that domain was authenticated, in or out: back-offs towards it end, on all workers and
+ * nodes. */
 void seat_peer_alive(struct seat *s, struct slice remote);
+/* An attempt failed: the other nodes hear of it. Copied. */
+void seat_failed(struct seat *s, const struct outage *what);
 /* A connection accepted under this address is authenticated or gone: it no longer counts. */
 void seat_settle_address(struct seat *s, const struct addr *peer);
 void ask_cancel(struct ask *a);
@@ -43,6 +47,7 @@ void ask_cancel(struct ask *a);
 struct desk_events {
     struct instances_events instances;
     void (*peer_alive)(void *arg, struct slice remote);
+    void (*failed)(void *arg, const struct outage *what);
     void (*settle_address)(void *arg, const struct addr *peer);
 };
 

@@ -8,10 +8,10 @@
  *    +---- empty, forgotten ---- WAITING (back-off) ---over and something waits---> CLAIMING
  *
  * A failed attempt bounces what waits, with the cause, and while the back-off lasts new stanzas
- * bounce at once; pairs of one remote domain share what concerns it (link/remote). Only a pair that
- * was open less than limits.queue_age ago keeps its queue through transient failures (a peer that
- * restarts): it is dialled again until age ends the wait. Spec: RFC 6120 10.4; CONFORMANCE
- * ROUTE-05/07/08, STREAM-21, DB-03/04, LIMIT-10.
+ * bounce at once; pairs of one remote domain share what concerns it (link/remote), and what other
+ * nodes found out counts, too (link/hearsay). Only a pair that was open less than limits.queue_age
+ * ago keeps its queue through transient failures (a peer that restarts): it is dialled again until
+ * age ends the wait. Spec: RFC 6120 10.4; CONFORMANCE ROUTE-05/07/08, STREAM-21, DB-03/04, LIMIT-10.
  */
 #ifndef LINK_PAIR_H
 #define LINK_PAIR_H
@@ -80,10 +80,11 @@ struct pair_row {
     size_t queue_count, queue_bytes, unacked_count;
     uint64_t oldest_ms;
     uint64_t since_ms; /* in this state */
-    uint64_t retry_ms; /* until the back-off is over; 0: none */
+    uint64_t retry_ms; /* until it may be dialled again; 0: now */
     uint32_t failures_count;
     const char *last_failure; /* word, or NULL */
     const char *last_detail;
+    const char *last_node; /* who tried; NULL: this one */
     uint64_t token;
 };
 void pair_describe(const struct pair *p, struct pair_row *row);

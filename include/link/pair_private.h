@@ -4,6 +4,7 @@
 #ifndef LINK_PAIR_PRIVATE_H
 #define LINK_PAIR_PRIVATE_H
 
+#include "link/hearsay.h"
 #include "link/pair.h"
 #include "link/remote.h"
 #include "link/s2s_out.h"
@@ -25,6 +26,8 @@ struct pair {
     struct timer wait;
     enum bounce failure; /* of the last attempt; BOUNCE_MAX: none */
     char *failure_detail;
+    char *failure_node; /* who tried; NULL: this one */
+    uint64_t heard_ms;  /* since when others are heeded (link/hearsay); 0: not, or it has tried */
     uint64_t since_ms;
     uint64_t opened_ms;
     uint64_t was_open_ms; /* when it was last open; 0: never */

@@ -20,6 +20,9 @@ struct remote {
     unsigned rule;      /* the policy's rule of the failed attempt: another may know better */
     enum bounce why;    /* BOUNCE_MAX: it is not known to fail */
     char *detail;
+    char *node; /* who tried; NULL: this one */
+    uint64_t
+        heard_ms; /* since when others are heeded (link/hearsay); 0: not, or it was tried here */
 };
 
 /* Created if need be; it lives as long as it has pairs. */
@@ -32,6 +35,8 @@ struct remote *remote_find(struct site *site, struct slice domain);
 bool remote_concerns(enum bounce why);
 /* Returns how long to wait. */
 uint64_t remote_failed(struct remote *r, unsigned rule, enum bounce why, const char *detail);
+/* Another node failed: as if it had been this one. */
+void remote_heard(struct remote *r, unsigned rule, const struct outage *w);
 /* It lives: no back-off. */
 void remote_alive(struct remote *r);
 /* How long a pair under that rule is to wait before it dials; 0: now. */

@@ -11,6 +11,7 @@
 #include "loop/timer.h"
 #include "base/backoff.h"
 #include "base/tally.h"
+#include "route/outages.h"
 #include "route/router.h"
 #include "session/stream.h"
 
@@ -103,6 +104,7 @@ struct site {
     _Atomic uint64_t inbound_count; /* of them, inbound streams */
     struct map pairs;               /* "local remote" -> struct pair */
     struct map remotes;             /* domain -> struct remote */
+    struct outages heard;           /* from other nodes: link/hearsay */
     struct map instances;           /* id bytes -> struct component */
     size_t verify_count;            /* dialback questions under way */
     struct tally askers;            /* of them, for keys from each address */

@@ -194,6 +194,7 @@ static void fill_pair(struct table *t, const json_t *row)
     const char *direction = text_of(row, "direction");
     const char *failure = text_of(row, "last_failure");
     const char *detail = text_of(row, "last_detail");
+    const char *at = text_of(row, "last_node");
     char buf[512];
 
     add_text(t, row, "node");
@@ -207,8 +208,8 @@ static void fill_pair(struct table *t, const json_t *row)
     add_span(t, row, "since_ms");
     add_number(t, row, "queue_stanzas");
     add_wait(t, row, "retry_ms");
-    snprintf(buf, sizeof(buf), "%s%s%s", failure ? failure : "", detail ? ": " : "",
-             detail ? detail : "");
+    snprintf(buf, sizeof(buf), "%s%s%s%s%s%s", failure ? failure : "", at ? " (told by " : "",
+             at ? at : "", at ? ")" : "", detail ? ": " : "", detail ? detail : "");
     table_add(t, buf);
 }
 

@@ -20,7 +20,7 @@ struct seat {
     unsigned index;
 };
 
-enum ask_kind { ASK_RESOLVE, ASK_JOIN, ASK_LEAVE, ASK_ALIVE, ASK_SETTLE };
+enum ask_kind { ASK_RESOLVE, ASK_JOIN, ASK_LEAVE, ASK_ALIVE, ASK_FAILED, ASK_SETTLE };
 
 /* Travels to the desk and, where an answer is due, back. */
 struct ask {
@@ -46,6 +46,8 @@ struct ask {
     enum instances_join outcome;
     uint64_t number; /* token or instance id */
     struct addr addr;
+    struct outage outage; /* its texts: other, name, detail */
+    char *detail;
 };
 
 static void ask_free(struct ask *a)
@@ -55,6 +57,7 @@ static void ask_free(struct ask *a)
         resolution_unref(a->answer);
     mem_free(a->name);
     mem_free(a->other);
+    mem_free(a->detail);
     mem_free(a);
 }
 
@@ -217,6 +220,9 @@ static void deliver_ask(struct hop_msg *m, void *arg)
     case ASK_ALIVE:
         d->events->peer_alive(d->arg, slice_from(a->name));
         break;
+    case ASK_FAILED:
+        d->events->failed(d->arg, &a->outage);
+        break;
     case ASK_SETTLE:
         d->events->settle_address(d->arg, &a->addr);
         break;
@@ -296,6 +302,19 @@ void seat_leave(struct seat *s, uint64_t id)
 void seat_peer_alive(struct seat *s, struct slice remote)
 {
     ask_post(ask_new(s, ASK_ALIVE, remote));
+}
+
+void seat_failed(struct seat *s, const struct outage *what)
+{
+    struct ask *a = ask_new(s, ASK_FAILED, what->remote);
+
+    a->other = mem_strndup(what->local);
+    a->detail = mem_strndup(what->detail);
+    a->outage = *what;
+    a->outage.local = slice_from(a->other);
+    a->outage.remote = slice_from(a->name);
+    a->outage.detail = slice_from(a->detail);
+    ask_post(a);
 }
 
 void seat_settle_address(struct seat *s, const struct addr *peer)

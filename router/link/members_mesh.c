@@ -354,7 +354,7 @@ static void hear_up(struct members *m, struct fellow *f, const struct frame_hell
     lease_heard(&m->lease, id_of(f), members_now(m));
     members_compare(m, f, h);
     tell_if_buried(m, f);
-    tell_met(m->o.tell, slice_from(f->name), h->process);
+    tell_met(m->o.tell, slice_from(f->name), h->process, h->version_most);
 }
 
 static void hear_down(struct members *m, struct fellow *f)

@@ -35,6 +35,7 @@ static void on_opened(void *arg, const struct verdict *verdict)
 
     p->verdict = *verdict;
     pair_alive(p->site, p->remote);
+    seat_peer_alive(p->site->seat, p->remote);
     p->opened_ms = p->was_open_ms = pair_now(p);
     if (p->asked_us)
         counter_observe(loop_counters(p->site->loop), COUNTER_TIME_TO_OPEN,
@@ -88,9 +89,14 @@ static bool open_lately(const struct pair *p)
     return p->was_open_ms && pair_now(p) - p->was_open_ms <= p->site->router.limits.age_ms;
 }
 
+static struct slice text_of(const char *text)
+{
+    return text ? slice_from(text) : slice_none();
+}
+
 static struct slice failure_detail(const struct pair *p)
 {
-    return p->failure_detail ? slice_from(p->failure_detail) : slice_none();
+    return text_of(p->failure_detail);
 }
 
 /* Somebody else may try now. */
@@ -105,11 +111,19 @@ const struct policy_rule *pair_rule(const struct pair *p)
     return policy_find(p->site->settings->policy, p->local, p->remote);
 }
 
-static void remember(struct pair *p, enum bounce why, const char *detail)
+static char *copy_of(struct slice text)
+{
+    return text.len ? mem_strndup(text) : NULL;
+}
+
+/* `node`: who tried; empty: this one. */
+static void remember(struct pair *p, enum bounce why, struct slice detail, struct slice node)
 {
     p->failure = why;
     mem_free(p->failure_detail);
-    p->failure_detail = detail && detail[0] ? mem_strdup(detail) : NULL;
+    mem_free(p->failure_node);
+    p->failure_detail = copy_of(detail);
+    p->failure_node = copy_of(node);
 }
 
 static void bounce_waiting(struct pair *p, enum bounce why, struct slice detail)
@@ -142,7 +156,7 @@ static void on_ending(void *arg, enum bounce why, const char *detail)
     pair_close_queue(p);
     if (p->state != PAIR_DIALLING || why == BOUNCE_MAX || why == BOUNCE_CLOSED)
         return;
-    remember(p, why, detail);
+    remember(p, why, text_of(detail), slice_none());
     if (!keeps_queue(p))
         bounce_waiting(p, why, failure_detail(p));
 }
@@ -155,14 +169,33 @@ static void wait_failed(struct pair *p, uint64_t ms)
         bounce_waiting(p, p->failure, failure_detail(p));
 }
 
+/* The other nodes are not to try it either. */
+static void tell_failure(struct pair *p, bool of_domain, uint64_t ms)
+{
+    struct outage w = {
+        .local = p->local,
+        .remote = p->remote,
+        .of_domain = of_domain,
+        .left_ms = ms,
+        .failures_count = (of_domain ? &p->at->backoff : &p->backoff)->failures_count,
+        .why = p->failure,
+        .detail = failure_detail(p),
+    };
+
+    seat_failed(p->site->seat, &w);
+}
+
 static void attempt_failed(struct pair *p, enum bounce why, const char *detail)
 {
+    bool of_domain = remote_concerns(why);
     uint64_t own = backoff_fail(&p->backoff, loop_random(p->site->loop), pair_now(p),
                                 PAIR_BACKOFF_FIRST_MS, PAIR_BACKOFF_MOST_MS);
 
-    remember(p, why, detail);
-    if (remote_concerns(why))
+    remember(p, why, text_of(detail), slice_none());
+    p->heard_ms = 0;
+    if (of_domain)
         own = remote_failed(p->at, pair_rule(p)->index, why, detail);
+    tell_failure(p, of_domain, own);
     wait_failed(p, own);
 }
 
@@ -232,6 +265,8 @@ static void bounce_drained(struct pair *p)
 
 static void dial(struct pair *p)
 {
+    if (p->at->why != BOUNCE_MAX && !p->at->trial)
+        p->at->trial = p;
     enter(p, PAIR_DIALLING);
     p->out = s2s_out_open(p->site, p->local, p->remote, p->grant.until_boot_ms, &out_handler, p);
 }
@@ -240,8 +275,6 @@ static void claim(struct pair *p)
 {
     if (!p->asked_us)
         p->asked_us = loop_now_us(p->site->loop);
-    if (p->at->why != BOUNCE_MAX && !p->at->trial)
-        p->at->trial = p;
     if (pair_is_granted(p)) {
         dial(p);
         return;
@@ -263,11 +296,59 @@ static void wait_for_right(struct pair *p)
     timer_start(&p->wait, PAIR_PARKED_MS);
 }
 
-/* Another pair found out what the domain is like. */
+/* Another pair, or another node, found out what the domain is like. */
 static void wait_for_remote(struct pair *p, uint64_t ms)
 {
-    remember(p, p->at->why, p->at->detail);
+    remember(p, p->at->why, text_of(p->at->detail), text_of(p->at->node));
     wait_failed(p, ms);
+}
+
+/* Another node had the pair, and could not open it. */
+static void wait_for_heard(struct pair *p, const struct outage *w)
+{
+    remember(p, w->why, w->detail, w->node);
+    p->backoff.until_ms = pair_now(p) + w->left_ms;
+    if (p->backoff.failures_count < w->failures_count)
+        p->backoff.failures_count = w->failures_count;
+    wait_failed(p, w->left_ms);
+}
+
+static bool is_open_there(const struct remote *r)
+{
+    LIST_WALK(node, &r->pairs)
+    if (LIST_ENTRY(node, struct pair, at_remote)->state == PAIR_OPEN)
+        return true;
+    return false;
+}
+
+/* What others found out of the domain counts as found out here, unless we see that it lives. */
+static void listen_to_others(struct pair *p)
+{
+    struct outage w;
+
+    if (is_open_there(p->at))
+        return;
+    if (hearsay_find(p->site, p->local, p->remote, true, &p->at->heard_ms, &w))
+        remote_heard(p->at, policy_find(p->site->settings->policy, w.local, w.remote)->index, &w);
+}
+
+/* It may dial, as far as it knows what became of attempts elsewhere. */
+static bool is_held_back(struct pair *p)
+{
+    struct outage w;
+    uint64_t wait;
+
+    listen_to_others(p);
+    wait = remote_wait_ms(p->at, p, pair_rule(p)->index);
+    if (wait)
+        wait_for_remote(p, wait);
+    else if (hearsay_find(p->site, p->local, p->remote, false, &p->heard_ms, &w))
+        wait_for_heard(p, &w);
+    else
+        return false;
+    if (p->failure_node)
+        counter_add(loop_counters(p->site->loop), COUNTER_DIALS_SPARED, 1);
+    return true;
 }
 
 /* Both sides, policy: what was settled when a stanza was queued, a reload may have changed. */
@@ -293,17 +374,17 @@ static void refuse_idle(struct pair *p)
 
 static void begin(struct pair *p)
 {
-    uint64_t wait = remote_wait_ms(p->at, p, pair_rule(p)->index);
-
     if (!outq_count(&p->q))
         enter(p, PAIR_IDLE);
     else if (!pair_may_link(p))
         refuse_idle(p);
     else if (p->site->bouncing)
         bounce_drained(p);
-    else if (wait)
-        wait_for_remote(p, wait);
-    else if (pair_is_granted(p) && !may_write(p))
+    else if (!pair_is_granted(p))
+        claim(p); /* it may be another's, whose link is open */
+    else if (is_held_back(p))
+        return;
+    else if (!may_write(p))
         wait_for_right(p);
     else
         claim(p);
@@ -473,6 +554,7 @@ void pair_free(struct pair *p)
     lane_port_gone(&p->q);
     outq_fini(&p->q);
     mem_free(p->failure_detail);
+    mem_free(p->failure_node);
     mem_free(p->key);
     mem_free(p);
 }
@@ -492,6 +574,7 @@ struct outq *pair_queue(struct site *site, struct slice key)
 void pair_forget_failure(struct pair *p)
 {
     backoff_reset(&p->backoff);
+    p->heard_ms = 0;
     p->failure = BOUNCE_MAX;
     if (p->state == PAIR_WAITING)
         timer_start(&p->wait, 0);

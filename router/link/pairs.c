@@ -111,6 +111,15 @@ void pairs_shutdown(struct site *site)
 
 /* --- showing --- */
 
+static uint64_t retry_ms(const struct pair *p)
+{
+    uint64_t now = pair_now(p);
+
+    if (p->state == PAIR_WAITING)
+        return p->wait.at_ms > now ? p->wait.at_ms - now : 0;
+    return p->state == PAIR_IDLE ? remote_wait_ms(p->at, p, pair_rule(p)->index) : 0;
+}
+
 void pair_describe(const struct pair *p, struct pair_row *row)
 {
     row->local = p->local;
@@ -123,9 +132,10 @@ void pair_describe(const struct pair *p, struct pair_row *row)
     row->unacked_count = p->q.unacked_count;
     row->oldest_ms = outq_oldest_ms(&p->q, pair_now(p));
     row->since_ms = pair_now(p) - p->since_ms;
-    row->retry_ms = p->backoff.until_ms > pair_now(p) ? p->backoff.until_ms - pair_now(p) : 0;
+    row->retry_ms = retry_ms(p);
     row->failures_count = p->backoff.failures_count;
     row->last_failure = p->failure == BOUNCE_MAX ? NULL : bounce_word(p->failure);
     row->last_detail = p->failure_detail;
+    row->last_node = p->failure_node;
     row->token = p->grant.token;
 }

@@ -35,6 +35,7 @@ void remote_leave(struct remote *r, struct list *at_remote)
     if (!list_empty(&r->pairs))
         return;
     map_remove(&r->site->remotes, slice_from(r->domain));
+    mem_free(r->node);
     mem_free(r->detail);
     mem_free(r->domain);
     mem_free(r);
@@ -56,25 +57,53 @@ bool remote_concerns(enum bounce why)
     }
 }
 
-uint64_t remote_failed(struct remote *r, unsigned rule, enum bounce why, const char *detail)
+static char *copy_of(struct slice text)
 {
-    char *copy = detail && detail[0] ? mem_strdup(detail) : NULL;
-    uint64_t now = loop_now_ms(r->site->loop);
-    bool known = r->why != BOUNCE_MAX && !backoff_over(&r->backoff, now);
+    return text.len ? mem_strndup(text) : NULL;
+}
+
+static void remember(struct remote *r, unsigned rule, enum bounce why, struct slice detail,
+                     struct slice node)
+{
+    char *old[] = {r->detail, r->node};
 
     r->rule = rule;
     r->why = why;
-    mem_free(r->detail);
-    r->detail = copy;
+    r->detail = copy_of(detail);
+    r->node = copy_of(node);
+    mem_free(old[0]);
+    mem_free(old[1]);
+}
+
+uint64_t remote_failed(struct remote *r, unsigned rule, enum bounce why, const char *detail)
+{
+    uint64_t now = loop_now_ms(r->site->loop);
+    bool known = r->why != BOUNCE_MAX && !backoff_over(&r->backoff, now);
+
+    remember(r, rule, why, detail ? slice_from(detail) : slice_none(), slice_none());
+    r->heard_ms = 0;
     if (known) /* attempts made side by side fail once */
         return r->backoff.until_ms - now;
     return backoff_fail(&r->backoff, loop_random(r->site->loop), now, PAIR_BACKOFF_FIRST_MS,
                         PAIR_BACKOFF_MOST_MS);
 }
 
+void remote_heard(struct remote *r, unsigned rule, const struct outage *w)
+{
+    uint64_t until = loop_now_ms(r->site->loop) + w->left_ms;
+
+    if (r->why != BOUNCE_MAX && r->backoff.until_ms >= until)
+        return;
+    remember(r, rule, w->why, w->detail, w->node);
+    r->backoff.until_ms = until;
+    if (r->backoff.failures_count < w->failures_count)
+        r->backoff.failures_count = w->failures_count;
+}
+
 void remote_alive(struct remote *r)
 {
     backoff_reset(&r->backoff);
+    r->heard_ms = 0;
     r->why = BOUNCE_MAX;
 }
 

@@ -253,8 +253,10 @@ static void on_tick(struct timer *t)
         pairs_tick(s);
         lanes_tick(s->lanes, now);
         view_tick(s->view, now);
+        outages_tick(&s->heard, now);
     }
-    if (busy || s->link_count || map_count(&s->pairs) || !lanes_idle(s->lanes))
+    if (busy || s->link_count || map_count(&s->pairs) || outages_count(&s->heard) ||
+        !lanes_idle(s->lanes))
         timer_start(&s->tick, busy ? SITE_TICK_MS : 1000);
 }
 
@@ -285,6 +287,7 @@ void site_replaced(struct site *s, uint64_t id)
 
 void site_peer_alive(struct site *s, struct slice remote)
 {
+    outages_end(&s->heard, remote);
     pair_alive(s, remote);
 }
 
@@ -297,6 +300,7 @@ void site_configure(struct site *s, struct settings *settings)
     if (LIST_ENTRY(node, struct link, node)->kind == LINK_S2S_IN)
         s2s_in_configure(LIST_ENTRY(node, struct link, node));
     components_configure(s);
+    outages_clear(&s->heard); /* under the rules of before */
     pairs_configure(s);
     if (s->mesh)
         mesh_configure(s->mesh, settings->tls_mesh, settings->mesh_name);
@@ -480,6 +484,7 @@ void site_init(struct site *s, const struct site_options *o)
     random_fill(loop_random(o->loop), seed, sizeof(seed));
     map_init(&s->pairs, seed);
     map_init(&s->remotes, seed);
+    outages_init(&s->heard, seed);
     map_init(&s->instances, seed);
     tally_init(&s->askers, seed);
     log_limit_init(&s->stranger_log, STRANGER_LOG_BURST, STRANGER_LOG_PER_SECOND,
@@ -554,6 +559,7 @@ void site_fini(struct site *s)
     seat_close(s->seat);
     map_fini(&s->pairs);
     map_fini(&s->remotes);
+    outages_fini(&s->heard);
     map_fini(&s->instances);
     tally_fini(&s->askers);
     settings_unref(s->settings);

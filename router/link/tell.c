@@ -11,7 +11,9 @@ struct neighbour {
     uint64_t process;
     uint64_t heard; /* the last change of ours that it knows */
     bool up;
-    bool overfull; /* it has more components than are known here: said once */
+    bool hears_backoffs; /* its version has them */
+    uint64_t told;       /* of our back-offs, up to this word */
+    bool overfull;       /* it has more components than are known here: said once */
     struct timer cut;
 };
 
@@ -25,6 +27,9 @@ struct tell {
     struct list neighbours;
     struct timer crowds;
     bool told_crowds; /* the last word named some */
+    struct outages outages;
+    struct timer backoffs;
+    uint64_t backoffs_ms; /* when they were told last; 0: never */
 };
 
 static struct slice name_of(const struct neighbour *n)
@@ -48,6 +53,7 @@ static void forget(struct neighbour *n)
     list_remove(&n->node);
     members_cut_off(t->members, name_of(n));
     t->events->heard_crowds(t->arg, name_of(n), NULL, 0);
+    t->events->heard_backoffs(t->arg, name_of(n), NULL);
     instances_forget(t->instances, name_of(n));
     mem_free(n);
 }
@@ -136,15 +142,100 @@ static void on_crowds(struct timer *timer)
     if (list_empty(&t->neighbours))
         return;
     timer_start(&t->crowds, TELL_CROWDS_MS);
+    outages_tick(&t->outages, loop_now_ms(t->loop));
     count = t->events->crowds(t->arg, rows, TELL_CROWDS_MAX);
     if (count || t->told_crowds)
         send_crowds(t, rows, count);
     t->told_crowds = count > 0;
 }
 
+/* --- telling of back-offs --- */
+
+static struct frame_backoff row_of(const struct outage *w)
+{
+    if (w->ended)
+        return (struct frame_backoff){.remote = w->remote};
+    return (struct frame_backoff){
+        .local = w->local,
+        .remote = w->remote,
+        .of_domain = w->of_domain,
+        .left_ms = w->left_ms < UINT32_MAX ? (uint32_t)w->left_ms : UINT32_MAX,
+        .failures_count = w->failures_count,
+        .why = slice_from(bounce_word(w->why)),
+        .detail = slice_sub(w->detail, 0, FRAME_TEXT_MAX),
+    };
+}
+
+static bool is_behind(const struct neighbour *n)
+{
+    return n->up && n->hears_backoffs && outages_has_since(&n->tell->outages, n->told);
+}
+
+static void send_backoffs(struct neighbour *n)
+{
+    struct tell *t = n->tell;
+    struct outage *words = mem_array(TELL_BACKOFFS_MAX, sizeof(*words));
+    struct frame_backoff *rows = mem_array(TELL_BACKOFFS_MAX, sizeof(*rows));
+    size_t count = outages_since(&t->outages, &n->told, loop_now_ms(t->loop), words,
+                                 TELL_BACKOFFS_MAX, TELL_BACKOFFS_BYTES);
+    struct frame f = {.type = FRAME_BACKOFFS, .backoffs = {rows, count}};
+
+    for (size_t i = 0; i < count; i++)
+        rows[i] = row_of(&words[i]);
+    if (count)
+        members_send(t->members, name_of(n), &f);
+    mem_free(rows);
+    mem_free(words);
+}
+
+static void on_backoffs(struct timer *timer)
+{
+    struct tell *t = LIST_ENTRY(timer, struct tell, backoffs);
+    bool behind = false;
+
+    t->backoffs_ms = loop_now_ms(t->loop);
+    LIST_WALK(node, &t->neighbours)
+    {
+        struct neighbour *n = LIST_ENTRY(node, struct neighbour, node);
+
+        if (is_behind(n))
+            send_backoffs(n);
+        behind |= is_behind(n);
+    }
+    if (behind)
+        timer_start(&t->backoffs, TELL_BACKOFFS_MS);
+}
+
+/* A burst is told in a second's parts; a single word at once. */
+static void tell_backoffs(struct tell *t)
+{
+    uint64_t past = loop_now_ms(t->loop) - t->backoffs_ms;
+    bool rested = !t->backoffs_ms || past >= TELL_BACKOFFS_MS;
+
+    if (!timer_running(&t->backoffs))
+        timer_start(&t->backoffs, rested ? 0 : TELL_BACKOFFS_MS - past);
+}
+
+void tell_failed(struct tell *t, const struct outage *what)
+{
+    if (!members_clustered(t->members))
+        return;
+    if (!outages_begin(&t->outages, what, loop_now_ms(t->loop)))
+        counter_add(loop_counters(t->loop), COUNTER_BACKOFFS_LEFT_OUT, 1);
+    tell_backoffs(t);
+}
+
+void tell_alive(struct tell *t, struct slice remote)
+{
+    if (!members_clustered(t->members))
+        return;
+    outages_tell_end(&t->outages, remote, loop_now_ms(t->loop));
+    tell_backoffs(t);
+}
+
 /* --- hearing --- */
 
-void tell_met(struct tell *t, struct slice node, uint64_t process)
+void tell_met(struct tell *t, struct slice node, uint64_t process, uint16_t version)
 {
     struct neighbour *n = get(t, node);
 
@@ -152,9 +243,13 @@ void tell_met(struct tell *t, struct slice node, uint64_t process)
     n->up = true;
     n->process = process;
     n->heard = 0;
+    n->told = 0;
+    n->hears_backoffs = version >= FRAME_VERSION_BACKOFFS;
     instances_tell_all(t->instances, send_part, n);
     if (!timer_running(&t->crowds))
         timer_start(&t->crowds, TELL_CROWDS_MS);
+    if (is_behind(n))
+        tell_backoffs(t);
 }
 
 void tell_parted(struct tell *t, struct slice node, bool gone)
@@ -199,6 +294,17 @@ static void hear_crowds(struct neighbour *n, const struct frame_addresses *told)
     n->tell->events->heard_crowds(n->tell->arg, name_of(n), rows, count);
 }
 
+/* Words cross: whoever heard the other node's success before our failure hears of its end, too. */
+static void hear_backoffs(struct neighbour *n, const struct frame_backoffs *told)
+{
+    struct tell *t = n->tell;
+
+    for (size_t i = 0; i < told->row_count; i++)
+        if (!told->rows[i].left_ms && outages_any(&t->outages, told->rows[i].remote))
+            tell_alive(t, told->rows[i].remote);
+    t->events->heard_backoffs(t->arg, name_of(n), told);
+}
+
 void tell_heard(struct tell *t, struct slice node, const struct frame *f)
 {
     struct neighbour *n = find(t, node);
@@ -209,6 +315,8 @@ void tell_heard(struct tell *t, struct slice node, const struct frame *f)
         hear_components(n, &f->components);
     } else if (f->type == FRAME_ADDRESSES) {
         hear_crowds(n, &f->addresses);
+    } else if (f->type == FRAME_BACKOFFS) {
+        hear_backoffs(n, &f->backoffs);
     } else if (f->type == FRAME_HEARD) {
         n->heard = f->heard.number;
         instances_heard(t->instances);
@@ -221,13 +329,17 @@ struct tell *tell_open(struct loop *l, struct instances *instances, uint64_t pro
                        const struct tell_events *events, void *arg)
 {
     struct tell *t = MEM_NEW(struct tell);
+    uint64_t seed[2];
 
+    random_fill(loop_random(l), seed, sizeof(seed));
+    outages_init(&t->outages, seed);
     t->loop = l;
     t->instances = instances;
     t->process = process;
     t->events = events;
     t->arg = arg;
     timer_init(&t->crowds, l, on_crowds);
+    timer_init(&t->backoffs, l, on_backoffs);
     list_init(&t->neighbours);
     instances_meet(instances, process, &company, t);
     return t;
@@ -242,6 +354,8 @@ void tell_close(struct tell *t)
 {
     instances_meet(t->instances, t->process, NULL, NULL);
     timer_stop(&t->crowds);
+    timer_stop(&t->backoffs);
+    outages_fini(&t->outages);
     LIST_WALK(node, &t->neighbours)
     {
         struct neighbour *n = LIST_ENTRY(node, struct neighbour, node);

@@ -659,6 +659,11 @@ struct members *node_members(struct node *n)
     return n->members;
 }
 
+struct tell *node_tell(struct node *n)
+{
+    return n->tell;
+}
+
 struct door *node_door(struct node *n)
 {
     return n->door;

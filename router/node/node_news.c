@@ -2,6 +2,8 @@
  * `arg` is the node. */
 #include "node_news.h"
 
+#include "link/hearsay.h"
+
 struct news {
     uint64_t id;
     size_t len;
@@ -89,6 +91,12 @@ static void on_alive(void *arg, struct slice remote)
     struct news news = news_of(remote, 0);
 
     workers_each(node_workers(arg), visit_alive, &news, sizeof(news));
+    tell_alive(node_tell(arg), remote);
+}
+
+static void on_failed(void *arg, const struct outage *what)
+{
+    tell_failed(node_tell(arg), what);
 }
 
 static void on_settle(void *arg, const struct addr *peer)
@@ -99,6 +107,7 @@ static void on_settle(void *arg, const struct addr *peer)
 const struct desk_events node_desk_events = {
     .instances = {on_joined, on_left, on_replaced, rule_of},
     .peer_alive = on_alive,
+    .failed = on_failed,
     .settle_address = on_settle,
 };
 
@@ -113,4 +122,53 @@ static void on_heard_crowds(void *arg, struct slice node, const struct tally_row
     door_hear(node_door(arg), node, rows, count);
 }
 
-const struct tell_events node_tell_events = {on_crowds, on_heard_crowds};
+/* To all workers goes the name, its NUL, and the frame once more; none: the node is gone. */
+struct word {
+    size_t len; /* of what follows */
+    char text[];
+};
+
+static void hear_frame(struct site *s, struct slice node, struct slice bytes)
+{
+    struct arena arena;
+    struct frame f;
+    size_t used;
+    enum err e;
+
+    arena_init(&arena);
+    e = frame_next(bytes, &arena, &f, &used);
+    assert(e == OK && f.type == FRAME_BACKOFFS); /* our own writing */
+    hearsay_take(s, node, &f.backoffs);
+    arena_fini(&arena);
+}
+
+static void visit_backoffs(struct site *s, const void *arg)
+{
+    const struct word *w = arg;
+    struct slice node = slice_from(w->text);
+    struct slice frame = slice_from_offset(slice_make(w->text, w->len), node.len + 1);
+
+    if (frame.len)
+        hear_frame(s, node, frame);
+    else
+        hearsay_forget(s, node);
+}
+
+static void on_heard_backoffs(void *arg, struct slice node, const struct frame_backoffs *told)
+{
+    struct word head = {0};
+    struct byteq q;
+
+    byteq_init(&q);
+    byteq_append(&q, slice_make((const char *)&head, sizeof(head)));
+    byteq_append(&q, node);
+    byteq_append(&q, slice_make("", 1));
+    if (told)
+        frame_write(&q, &(struct frame){.type = FRAME_BACKOFFS, .backoffs = *told});
+    head.len = byteq_len(&q) - sizeof(head);
+    memcpy(q.data + q.from, &head, sizeof(head));
+    workers_each(node_workers(arg), visit_backoffs, q.data + q.from, byteq_len(&q));
+    byteq_fini(&q);
+}
+
+const struct tell_events node_tell_events = {on_crowds, on_heard_crowds, on_heard_backoffs};

@@ -5,6 +5,8 @@
 #include "link/tell.h"
 #include "node/node.h"
 
+struct tell *node_tell(struct node *n);
+
 extern const struct desk_events node_desk_events;
 extern const struct tell_events node_tell_events;
 

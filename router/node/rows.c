@@ -153,6 +153,7 @@ static void put_out_pair(struct rowtext *o, const struct pair_row *row)
     rowtext_count(o, "failures", row->failures_count);
     rowtext_text(o, "last_failure", row->last_failure);
     rowtext_text(o, "last_detail", row->last_detail);
+    rowtext_text(o, "last_node", row->last_node);
     rowtext_count(o, "token", row->token);
 }
 

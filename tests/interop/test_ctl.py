@@ -25,7 +25,8 @@ links links_opened_total links_closed_total pairs queue_stanzas queue_bytes queu
 time_to_open_seconds relay_seconds dns_queries_total dns_seconds tls_handshakes_total certificate_expiry_seconds
 store_up node_state lease_remaining_seconds members members_silent promises_missing claims_total mesh_peers
 config_differs lanes_undone components memory_bytes descriptors stanzas_made_total stanzas_resent_total
-store_seconds epochs_total fenced_total buried_total
+store_seconds epochs_total fenced_total buried_total backoffs_heard_total backoffs_left_out_total
+dials_spared_total
 """.split()
 
 
