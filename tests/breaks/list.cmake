@@ -70,6 +70,102 @@ broken(dialler_left router/link/s2s_out.c clauses a_provisional_pair_ends_with_i
     }
     dialer_free(o->dialer); /* else it]])
 
+# --- what the table shows ---
+
+# A stream that opens, changes or ends is not told of; or is told of when it ends already.
+broken(shown_in router/link/s2s_in.c board what_comes_in_is_shown_too
+  [[    scribe_note(in->site->scribe, &in->link);
+    s2s_in_enter]]
+  [[    if (!BROKEN(shown_in))
+        scribe_note(in->site->scribe, &in->link);
+    s2s_in_enter]])
+broken(shown_out router/link/s2s_out_negotiate.c board every_stream_is_shown_and_goes
+  [[    scribe_note(o->site->scribe, &o->link);]]
+  [[    if (!BROKEN(shown_out))
+        scribe_note(o->site->scribe, &o->link);]])
+broken(shown_component router/link/component.c board every_stream_is_shown_and_goes
+  [[    scribe_note(c->site->scribe, &c->link);]]
+  [[    if (!BROKEN(shown_component))
+        scribe_note(c->site->scribe, &c->link);]])
+broken(shown_ended router/link/scribe.c board every_stream_is_shown_and_goes
+  [[    push(&s->struck, l->id);]]
+  [[    if (!BROKEN(shown_ended))
+        push(&s->struck, l->id);]])
+broken(shown_ending router/link/scribe.c scribe what_opens_and_ends_in_between_was_never_there
+  [[        if (l->open) /* else]]
+  [[        if (l->open || BROKEN(shown_ending)) /* else]])
+broken(shown_at_once router/link/scribe.c scribe tells_a_bounded_number_at_a_time
+  [[    for (size_t n = 0; n < SCRIBE_ROWS_MAX &&]]
+  [[    for (size_t n = 0; (n < SCRIBE_ROWS_MAX || BROKEN(shown_at_once)) &&]])
+broken(shown_twice router/link/board.c scribe instances_of_a_domain_are_one_row
+  [[    if (row->first && row->component.len)]]
+  [[    if ((row->first || (BROKEN(shown_twice) && row->text.len)) && row->component.len)]])
+broken(shown_state router/link/members.c board every_stream_is_shown_and_goes
+  [[    if (m->board)
+        board_state(]]
+  [[    if (m->board && !BROKEN(shown_state))
+        board_state(]])
+
+# Nobody sweeps: after a burial, behind itself, or again.
+broken(sweep_buried router/link/members_table.c board
+       what_a_dead_node_showed_is_gone_after_its_burial
+  [[    counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
+    members_want_sweep(m);]]
+  [[    counter_add(loop_counters(m->o.loop), COUNTER_BURIED, 1);
+    if (!BROKEN(sweep_buried))
+        members_want_sweep(m);]])
+broken(sweep_itself router/link/members.c board who_is_back_at_once_sweeps_behind_itself
+  [[    members_want_sweep(m);
+    m->store]]
+  [[    if (!BROKEN(sweep_itself))
+        members_want_sweep(m);
+    m->store]])
+broken(sweep_again router/link/members_table.c board a_sweep_that_is_lost_is_made_again
+  [[        m->sweep.wanted = true;
+        m->sweep.at_ms = members_now(m) + SWEEP_AGAIN_MS;]]
+  [[        m->sweep.wanted = !BROKEN(sweep_again);
+        m->sweep.at_ms = members_now(m) + SWEEP_AGAIN_MS;]])
+
+# The store's part: what was lost, refused, of before, too soon, too late.
+broken(rows_lost router/session/store_redis.c redisrows what_was_lost_on_the_way_is_written_again
+  [[    redisrows_renew(&s->rows);]]
+  [[    if (!BROKEN(rows_lost))
+        redisrows_renew(&s->rows);]])
+broken(rows_refused router/session/redisrows.c redisrows what_was_refused_is_written_again
+  [[    if (!r->pending && r->refused)]]
+  [[    if (!r->pending && r->refused && !BROKEN(rows_refused))]])
+broken(rows_gone router/session/redisrows.c redisrows an_outage_keeps_only_what_is_there_after_it
+  [[    if (row->text || row->there)
+        mark(r, row);
+    else
+        forget(r, row);
+}
+
+/* The row]]
+  [[    if (row->text || row->there || BROKEN(rows_gone))
+        mark(r, row);
+    else
+        forget(r, row);
+}
+
+/* The row]])
+broken(rows_before router/session/redisrows.c redisrows an_older_table_shows_nothing_old
+  [[    r->unknown = true;]]
+  [[    r->unknown = !BROKEN(rows_before);]])
+broken(rows_piled router/session/redisrows.c redisrows a_slow_table_has_one_flush_at_a_time
+  [[    if (r->pending)]]
+  [[    if (r->pending && !BROKEN(rows_piled))]])
+broken(rows_after_bye router/session/store_redis_call.c redisrows nothing_is_written_after_bye
+  [[    s->listed = false; /* it takes]]
+  [[    s->listed = BROKEN(rows_after_bye); /* it takes]])
+broken(rows_late_answer router/session/store_redis_call.c redisrows
+       a_renewal_that_is_answered_after_bye_changes_nothing
+  [[as.incarnation > s->left;]]
+  [[as.incarnation > s->left || BROKEN(rows_late_answer);]])
+broken(rows_asleep router/session/store_redis.c redisrows who_has_not_renewed_writes_nothing
+  [[loop_boot_ms(s->store.loop) - s->renewed_boot_ms < ROWS_FRESH_MS)]]
+  [[(BROKEN(rows_asleep) || loop_boot_ms(s->store.loop) - s->renewed_boot_ms < ROWS_FRESH_MS))]])
+
 # --- the owner's end of a lane ---
 
 broken(in_open_older router/link/lanes_in.c lanes the_owner_hears_nothing_of_an_older_generation

@@ -1,5 +1,6 @@
 /* session/redisrows behind the store: what a node shows of itself for people, gathered, written in
  * bundles, and put back whatever became of it. CLUST-04. */
+#include "session/store_redis_inner.h"
 #include "sim/redisrig.h"
 #include "unit/test.h"
 
@@ -138,6 +139,7 @@ TEST(redisrows, an_outage_keeps_only_what_is_there_after_it)
         put_stream(&r, i, slice_none());
     }
     put_stream(&r, 10000, SLICE("in"));
+    CHECK(map_count(&redis_of(r.s)->rows.rows) <= 2);
     redisserver_restart(r.redis, false);
     come_back(&r);
     CHECK(!has_stream(&r, 0) && has_stream(&r, 10000));
@@ -192,7 +194,7 @@ TEST(redisrows, a_slow_table_has_one_flush_at_a_time)
 }
 
 /* Whoever leaves takes its rows along: what ends after it leaves no traces. */
-TEST(redisrows, nothing_is_written_after_bye)
+static void leave(bool renewing)
 {
     struct rig r;
 
@@ -201,7 +203,8 @@ TEST(redisrows, nothing_is_written_after_bye)
     put_stream(&r, 1, SLICE("in"));
     live(&r, 2);
     redisserver_habit(r.redis)->delay_ms = 300;
-    rig_send_renewal(&r); /* answered when bye is on its way */
+    if (renewing)
+        rig_send_renewal(&r);
     world_advance(r.w, 100);
     r.sent_count++;
     store_bye(r.s, store_as(r.s), rig_on_answer, &r);
@@ -210,6 +213,16 @@ TEST(redisrows, nothing_is_written_after_bye)
     CHECK_EQ(r.lost_count, 0);
     CHECK(!has_stream(&r, 1) && !has_stream(&r, 2));
     rig_fini(&r);
+}
+
+TEST(redisrows, nothing_is_written_after_bye)
+{
+    leave(false);
+}
+
+TEST(redisrows, a_renewal_that_is_answered_after_bye_changes_nothing)
+{
+    leave(true);
 }
 
 /* Nobody renewed for a while, as after a sleep: it may have been buried, with its rows. */
@@ -236,4 +249,5 @@ TESTS(TEST_OF(redisrows, are_gathered_and_put_back),
       TEST_OF(redisrows, an_older_table_shows_nothing_old),
       TEST_OF(redisrows, a_slow_table_has_one_flush_at_a_time),
       TEST_OF(redisrows, nothing_is_written_after_bye),
+      TEST_OF(redisrows, a_renewal_that_is_answered_after_bye_changes_nothing),
       TEST_OF(redisrows, who_has_not_renewed_writes_nothing))
