@@ -69,6 +69,8 @@ struct members {
     struct hop *hop;
     struct hop **views;
     struct timer tick;
+    struct timer noticed; /* runs since the table told of a change and was asked */
+    bool noticed_again;
     enum lease_state state; /* last told, and which part of joining */
     unsigned joining;
     uint64_t state_since_ms;

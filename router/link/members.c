@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-#define TICK_MS LEASE_RENEW_MS
+#define TICK_MS   LEASE_RENEW_MS
+#define NOTICE_MS 50 /* between two renewals that notices ask for */
 /* How long the table has to hear of our leaving: the others see by themselves that we are gone. */
 #define LEAVE_MS 2000
 
@@ -196,11 +197,32 @@ static void on_broken(void *arg, const char *why)
     members_after(m);
 }
 
-/* The list or the epoch changed. */
+static void ask_for_news(struct members *m)
+{
+    m->noticed_again = false;
+    timer_start(&m->noticed, NOTICE_MS);
+    members_renew(m);
+}
+
+/* The list or the epoch changed. A table that tells of changes without end is asked only so often.
+ */
 static void on_notice(void *arg, struct slice text)
 {
+    struct members *m = arg;
+
     (void)text;
-    members_renew(arg);
+    if (timer_running(&m->noticed))
+        m->noticed_again = true;
+    else if (m->views)
+        ask_for_news(m);
+}
+
+static void on_noticed(struct timer *t)
+{
+    struct members *m = LIST_ENTRY(t, struct members, noticed);
+
+    if (m->noticed_again)
+        ask_for_news(m);
 }
 
 static const struct store_events store_events = {
@@ -439,6 +461,7 @@ struct members *members_open(const struct members_options *o)
     owners_init(&m->owners, &members_owners_ops, m, &m->lease, seed);
     m->hop = hop_open(o->loop, m);
     timer_init(&m->tick, o->loop, on_tick);
+    timer_init(&m->noticed, o->loop, on_noticed);
     timer_init(&m->leave_by, o->loop, on_leave_by);
     members_want_sweep(m);
     m->store = o->open_store(o->arg, &store_events, m);
@@ -460,6 +483,7 @@ void members_connect(struct members *m, struct hop *const *view_hops)
 void members_shut(struct members *m)
 {
     timer_stop(&m->tick);
+    timer_stop(&m->noticed);
     timer_stop(&m->leave_by);
     mem_free(m->views);
     m->views = NULL;

@@ -166,7 +166,11 @@ def test_metrics_are_valid_and_complete(scene):
 
 
 def test_metrics_tell_what_happened(scene):
-    m = parse(scene.get("/metrics")[2])
+    def acknowledged():
+        found = parse(scene.get("/metrics")[2])
+        return found if found["fedrouter_stanzas_held"].value() == 1 else None
+
+    m = wait_for("one waits, the other is acknowledged", acknowledged, 5)
 
     def value(name, **labels):
         return m[f"fedrouter_{name}"].value(**labels)

@@ -497,6 +497,24 @@ TEST(operators, forget_ends_the_wait_for_a_dead_node)
     close_land();
 }
 
+/* Whoever may publish could else make every node ask the table as fast as it answers. */
+TEST(operators, notices_without_end_are_answered_now_and_then)
+{
+    unsigned asked;
+
+    open_running(8);
+    asked = redisserver_asked(land.redis, "EVALSHA");
+    for (unsigned i = 0; i < 1000; i++) {
+        redisserver_publish(land.redis, SLICE("{fr}:ev"), SLICE("1"));
+        world_advance(land.w, 1);
+    }
+    asked = redisserver_asked(land.redis, "EVALSHA") - asked;
+    CHECK(asked >= NODES * 15 && asked <= NODES * 25);
+    world_advance(land.w, 3000);
+    CHECK(all_are_members(NULL));
+    close_land();
+}
+
 /* a does not hear c any more, b does: it lives. */
 TEST(operators, forget_is_refused_while_another_node_hears_it)
 {
@@ -791,4 +809,5 @@ TESTS(TEST_OF(operators, nodes_tells_what_each_says_and_what_is_seen_of_it),
       TEST_OF(operators, a_draining_node_says_so),
       TEST_OF(operators, a_reload_that_makes_nodes_differ_is_shown),
       TEST_OF(operators, questions_of_other_nodes_are_bounded),
+      TEST_OF(operators, notices_without_end_are_answered_now_and_then),
       TEST_OF(operators, nothing_is_left_of_questions_at_the_end))

@@ -548,6 +548,11 @@ void redisserver_name_master(struct redisserver *r, const char *name, const char
     r->master_port = port;
 }
 
+void redisserver_publish(struct redisserver *r, struct slice channel, struct slice text)
+{
+    on_notice(r, channel, text);
+}
+
 unsigned redisserver_asked(const struct redisserver *r, const char *command)
 {
     const struct tally *t = map_find(&r->asked, slice_from(command));

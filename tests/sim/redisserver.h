@@ -45,6 +45,8 @@ void redisserver_cut_after(struct redisserver *r, size_t bytes);
 /* It is a sentinel that knows this master; "": it knows none. */
 void redisserver_name_master(struct redisserver *r, const char *name, const char *host,
                              unsigned port);
+/* To all who subscribed, as from another client. */
+void redisserver_publish(struct redisserver *r, struct slice channel, struct slice text);
 unsigned redisserver_asked(const struct redisserver *r, const char *command);
 unsigned redisserver_clients(const struct redisserver *r);
 
