@@ -441,12 +441,13 @@ static void on_closed(void *arg, enum err why)
     s->end.tls_error = conn_tls_error(s->conn);
     s->state = STREAM_FLUSHING;
     stream_tell_ending(s);
+    s->h->closed(s->arg, &s->end);
+    /* Last: what it gave back may have let its own source go. */
     timer_stop(&s->deadline);
     timer_stop(&s->keepalive);
     task_cancel(&s->resume_task);
     task_cancel(&s->drained_task);
     task_cancel(&s->ending_task);
-    s->h->closed(s->arg, &s->end);
     xml_free(s->xml);
     mem_free(s->error_header);
     mem_free(s);
