@@ -192,7 +192,7 @@ static void take(struct store_memory *m, enum store_batch what, const struct sto
                  struct slice key, struct store_claim *ret_claim)
 {
     struct row *r = map_find(&m->pairs, key);
-    bool keep = what == STORE_ASSERT && r && r->incarnation == m->self.incarnation;
+    bool keep = what == STORE_ASSERT && p->token && r && r->incarnation == m->self.incarnation;
 
     if (!r)
         r = row_new(m, key);

@@ -30,8 +30,9 @@ for k = 4, #KEYS do
   if row then
     name, i = pair_parse(row)
   end
-  if not (name == node and i == inc) and mine(row) then
-    local token = ARGV[k + 1]
+  local ours, token = name == node and i == inc, ARGV[k + 1]
+  -- A row of ours under a pair taken without one is of before: its release may be on the way.
+  if (ours and token == '0') or (not ours and mine(row)) then
     if token == '0' then
       token = text(redis.call('INCR', tok))
     end

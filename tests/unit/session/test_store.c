@@ -308,6 +308,23 @@ TEST(store, asserts_what_may_be_lost)
     CHECK_EQ(a.answer.number, 1);
 }
 
+/* It was let go of, which the table does not know yet, and taken again without the table: the word
+ * that comes late is about the row of before. */
+TEST(store, a_pair_without_a_token_gets_one_of_its_own)
+{
+    struct store_as as = enter(&a);
+    uint64_t before;
+
+    CHECK_EQ(one(&a, store_claim, as, "x.example", 0), STORE_OK);
+    before = a.rows[0].token;
+    CHECK_EQ(one(&a, store_assert, as, "x.example", 0), STORE_OK);
+    CHECK(a.rows[0].granted && a.rows[0].token > before);
+    CHECK_EQ(one(&a, store_release, as, "x.example", before), STORE_OK);
+    CHECK_EQ(a.answer.number, 0);
+    CHECK_EQ(one(&a, store_release, as, "x.example", a.rows[0].token), STORE_OK);
+    CHECK_EQ(a.answer.number, 1);
+}
+
 TEST(store, a_later_incarnation_takes_over)
 {
     struct store_as old = enter(&a);
@@ -632,6 +649,7 @@ static int end(void **state)
 TESTS_WITHIN(begin, end, TEST_OF(store, joins_settles_and_counts),
              TEST_OF(store, tokens_rise_and_release_asks_for_them),
              TEST_OF(store, a_batch_answers_in_its_order), TEST_OF(store, asserts_what_may_be_lost),
+             TEST_OF(store, a_pair_without_a_token_gets_one_of_its_own),
              TEST_OF(store, a_later_incarnation_takes_over),
              TEST_OF(store, refuses_what_is_not_of_this_time), TEST_OF(store, who_says_bye_is_gone),
              TEST_OF(store, calls_are_answered_in_their_order), TEST_OF(store, without_a_callback),
