@@ -329,3 +329,83 @@ broken(trunk_no_hello router/session/trunk.c trunk hears_nothing_before_hello
         return "it]]
   [[    if (f->type != FRAME_HELLO && !BROKEN(trunk_no_hello))
         return "it]])
+
+# --- back-offs between nodes ---
+
+# Another node's failure is not heeded, or not told; or it is heeded where the domain is seen to
+# live.
+broken(heard_domain router/link/pair.c backoffs another_node_does_not_dial_what_one_could_not
+  [[    if (is_open_there(p->at))]]
+  [[    if (is_open_there(p->at) || BROKEN(heard_domain))]])
+broken(told_failure router/link/pair.c backoffs another_node_does_not_dial_what_one_could_not
+  [[    tell_failure(p, of_domain, own);]]
+  [[    if (!BROKEN(told_failure))
+        tell_failure(p, of_domain, own);]])
+broken(heard_pair router/link/pair.c backoffs a_pair_that_changes_its_node_still_waits
+  [[    else if (hearsay_find(p->site, p->local, p->remote, false,]]
+  [[    else if (!BROKEN(heard_pair) && hearsay_find(p->site, p->local, p->remote, false,]])
+broken(heard_though_open router/link/pair.c backoffs an_open_link_is_left_alone
+  [[->state == PAIR_OPEN)
+        return true;]]
+  [[->state == PAIR_OPEN && !BROKEN(heard_though_open))
+        return true;]])
+broken(held_unclaimed router/link/pair.c backoffs what_another_node_has_open_is_not_held_back
+  [[    else if (!pair_is_granted(p))
+        claim(p);]]
+  [[    else if (!pair_is_granted(p) && !(BROKEN(held_unclaimed) && is_held_back(p)))
+        claim(p);]])
+broken(heard_failures router/link/remote.c backoffs another_node_does_not_dial_what_one_could_not
+  [[        r->backoff.failures_count = w->failures_count;]]
+  [[        r->backoff.failures_count = BROKEN(heard_failures) ? 0 : w->failures_count;]])
+
+# A success is not told: inbound, outbound.
+broken(told_in router/link/s2s_in.c backoffs a_server_that_comes_in_is_dialled_by_all
+  [[    seat_peer_alive(in->site->seat, p->from);]]
+  [[    if (!BROKEN(told_in))
+        seat_peer_alive(in->site->seat, p->from);]])
+broken(told_out router/link/pair.c backoffs a_server_that_lets_one_in_is_dialled_by_all
+  [[    seat_peer_alive(p->site->seat, p->remote);]]
+  [[    if (!BROKEN(told_out))
+        seat_peer_alive(p->site->seat, p->remote);]])
+broken(told_newcomer router/link/tell.c backoffs a_node_that_joins_is_told
+  [[    n->told = 0;]]
+  [[    n->told = BROKEN(told_newcomer) ? UINT64_MAX : 0;]])
+broken(told_crossing router/link/tell.c backoffs a_failure_that_is_heard_after_the_success
+  [[        if (!told->rows[i].left_ms && outages_any]]
+  [[        if (!BROKEN(told_crossing) && !told->rows[i].left_ms && outages_any]])
+broken(told_by_dead router/link/tell.c backoffs a_node_that_is_gone_says_nothing
+  [[    t->events->heard_backoffs(t->arg, name_of(n), NULL);]]
+  [[    if (!BROKEN(told_by_dead))
+        t->events->heard_backoffs(t->arg, name_of(n), NULL);]])
+broken(heeded_forever router/link/hearsay.c backoffs
+  one_broken_node_does_not_silence_the_others
+  [[    if (!*since_ms)]]
+  [[    if (!*since_ms || BROKEN(heeded_forever))]])
+
+# What is told: to whom, how often, how much.
+broken(told_version router/link/tell.c tell who_speaks_an_earlier_version_is_not_told
+  [[version >= FRAME_VERSION_BACKOFFS;]]
+  [[version >= FRAME_VERSION_BACKOFFS || BROKEN(told_version);]])
+broken(told_often router/link/tell.c tell the_next_waits_for_its_second
+  [[rested ? 0]]
+  [[rested || BROKEN(told_often) ? 0]])
+broken(told_half router/link/tell.c tell many_are_told_in_parts
+  [[    if (behind)]]
+  [[    if (behind && !BROKEN(told_half))]])
+broken(told_big router/link/tell.c tell many_are_told_in_parts
+  [[TELL_BACKOFFS_MAX, TELL_BACKOFFS_BYTES);]]
+  [[TELL_BACKOFFS_MAX, BROKEN(told_big) ? SIZE_MAX : TELL_BACKOFFS_BYTES);]])
+
+# What is heard has no bounds.
+broken(heard_long router/link/hearsay.c hearsay is_bounded_whatever_a_node_says
+  [[    return ms < PAIR_BACKOFF_MOST_MS ?]]
+  [[    return ms < PAIR_BACKOFF_MOST_MS || BROKEN(heard_long) ?]])
+broken(heard_text router/link/hearsay.c hearsay is_bounded_whatever_a_node_says
+  [[        .detail = is_text(row->detail) ?]]
+  [[        .detail = is_text(row->detail) || BROKEN(heard_text) ?]])
+broken(heard_everywhere router/link/hearsay.c hearsay of_a_pair_is_for_its_worker
+  [[    return row->of_domain ||]]
+  [[    return BROKEN(heard_everywhere) || row->of_domain ||]])
+broken(heard_turn router/link/hearsay.c hearsay is_taken_as_it_was_said
+  [[    return HEARSAY_LATER_MS +]]
+  [[    return BROKEN(heard_turn) ? 0 : HEARSAY_LATER_MS +]])

@@ -16,7 +16,6 @@
 #include <jansson.h>
 #include <time.h>
 
-#define DIR   "tests/out/backoffs"
 #define NODES 3
 
 #define REMOTE    "10.0.0.9"
@@ -34,6 +33,7 @@ struct house {
 };
 
 static struct {
+    const char *dir;
     struct world *w;
     struct certs *certs;
     struct redisserver *redis;
@@ -48,10 +48,10 @@ static struct {
 
 static void write_file(const char *name, const char *text)
 {
-    char path[128];
+    char path[300];
     FILE *f;
 
-    snprintf(path, sizeof(path), DIR "/%s", name);
+    snprintf(path, sizeof(path), "%s/%s", land.dir, name);
     f = fopen(path, "w");
     CHECK(f && fputs(text, f) >= 0);
     fclose(f);
@@ -69,7 +69,7 @@ static void write_config(const struct house *h)
              "tls: { trust_file: ca.pem }\n"
              "dialback: { secret_file: dialback }\n"
              "dns: { servers: [\"10.0.0.53\"] }\n"
-             "timeouts: { connect: 2s }\n"
+             "timeouts: { connect: 500ms }\n"
              "components:\n"
              "  - { domain: \"*.a.example\", secret_file: secret, connections: share }\n"
              "  - { domain: \"*.b.example\", secret_file: secret, connections: share }\n"
@@ -83,9 +83,9 @@ static void write_config(const struct house *h)
 static void start(struct house *h)
 {
     char error[512] = "";
-    char path[128];
+    char path[300];
 
-    snprintf(path, sizeof(path), DIR "/%s.yaml", h->name);
+    snprintf(path, sizeof(path), "%s/%s.yaml", land.dir, h->name);
     world_use_host(land.w, h->host);
     h->node = scenario_adapter->start(path, &h->bed.sink, error, sizeof(error));
     CHECK_MSG(h->node, "%s", error);
@@ -166,7 +166,8 @@ static void open_land(uint64_t seed, unsigned nodes)
     land.w = world_new(seed);
     world_set_wall(land.w, (uint64_t)time(NULL) * 1000000);
     world_set_chopping(land.w, false);
-    land.certs = certs_new(bed_dir("backoffs"));
+    land.dir = bed_dir("backoffs");
+    land.certs = certs_new(land.dir);
     write_file("secret", "abc");
     write_file("dialback", "the nodes of a cluster have one secret, and it is a long one");
     land.redis = redisserver_open(world_host(land.w, "redis", AMEND_REDIS), AMEND_REDIS ":6379");
