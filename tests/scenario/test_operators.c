@@ -5,110 +5,31 @@
 #include "node/node.h"
 #include "scenario/adapter.h"
 #include "scenario/simhttp.h"
-#include "sim/bed.h"
-#include "sim/certs.h"
-#include "sim/cluster/amend.h"
-#include "sim/peer.h"
-#include "sim/redisserver.h"
+#include "scenario/trio.h"
 #include "unit/test.h"
-#include "wire/digest.h"
 
 #include <jansson.h>
-#include <time.h>
 
-#define DIR   "tests/out/operators"
-#define NODES 3
 /* Until a link is gone whose peer does not answer the end of its stream. */
 #define CLOSE_MS 6000
 
-struct house {
-    const char *name;
-    char ip[16];
-    struct host *host;
-    struct bed bed;
-    void *node;
-    struct peer *component;
-};
-
-static struct {
-    struct world *w;
-    struct certs *certs;
-    struct redisserver *redis;
-    struct house at[NODES];
-} land;
-
-/* --- the land --- */
-
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), DIR "/%s", name);
-    f = fopen(path, "w");
-    CHECK(f && fputs(text, f) >= 0);
-    fclose(f);
-}
-
 /* `more`: rules before the one for everybody. */
-static void write_config(const struct house *h, const char *more)
+static void configure(const struct house *h, const char *more)
 {
-    char name[32], text[1024];
+    char rest[1024];
 
-    snprintf(name, sizeof(name), "%s.yaml", h->name);
-    snprintf(text, sizeof(text),
-             "node: { name: %s, workers: 2, drain_timeout: 5s }\n"
-             "listen: { s2s: [\"%s:5269\"], s2s_tls: [], component: [\"%s:5347\"], "
-             "http: \"\", control: \"\" }\n"
-             "tls: { trust_file: ca.pem }\n"
-             "dialback: { secret_file: dialback }\n"
-             "dns: { servers: [\"10.0.0.53\"] }\n"
+    snprintf(rest, sizeof(rest),
              "components: [ { domain: rooms.example, secret_file: secret, connections: share } ]\n"
              "peers: [ %s { match: \"*\", tls: optional, auth: [dialback] } ]\n",
-             h->name, h->ip, h->ip, more);
-    write_file(name, text);
-}
-
-static void start(struct house *h)
-{
-    char error[512] = "";
-    char path[128];
-
-    snprintf(path, sizeof(path), DIR "/%s.yaml", h->name);
-    world_use_host(land.w, h->host);
-    h->node = scenario_adapter->start(path, &h->bed.sink, error, sizeof(error));
-    CHECK_MSG(h->node, "%s", error);
-    world_advance(land.w, 50);
-}
-
-static void build(struct house *h, unsigned i)
-{
-    static const char *const names[NODES] = {"a", "b", "c"};
-    char mesh[16], words[16];
-
-    memset(h, 0, sizeof(*h));
-    h->name = names[i];
-    snprintf(h->ip, sizeof(h->ip), "10.0.0.%u", i + 1);
-    snprintf(mesh, sizeof(mesh), "mesh-%s", h->name);
-    snprintf(words, sizeof(words), "dns=%s", h->name);
-    CHECK(certs_make(land.certs, mesh, words));
-    bed_init(&h->bed);
-    h->host = world_host(land.w, h->name, h->ip);
-    write_config(h, "");
+             more);
+    land_configure(h, rest);
 }
 
 static void open_land(uint64_t seed)
 {
-    adapter_amend = amend_for_cluster;
-    land.w = world_new(seed);
-    world_set_wall(land.w, (uint64_t)time(NULL) * 1000000);
-    world_set_chopping(land.w, false);
-    land.certs = certs_new(bed_dir("operators"));
-    write_file("secret", "abc");
-    write_file("dialback", "the nodes of a cluster have one secret, and it is a long one");
-    land.redis = redisserver_open(world_host(land.w, "redis", AMEND_REDIS), AMEND_REDIS ":6379");
+    land_open(seed, "operators");
     for (unsigned i = 0; i < NODES; i++)
-        build(&land.at[i], i);
+        configure(&land.at[i], "");
 }
 
 static bool all_are_members(void *arg)
@@ -124,7 +45,7 @@ static void open_running(uint64_t seed)
 {
     open_land(seed);
     for (unsigned i = 0; i < NODES; i++)
-        start(&land.at[i]);
+        land_start(&land.at[i]);
     CHECK(world_run_until(land.w, all_are_members, NULL, 20000));
     world_advance(land.w, 3000); /* all have acknowledged all, and the mesh is up */
 }
@@ -136,34 +57,9 @@ static void kill(struct house *h)
     h->node = NULL;
 }
 
-static void close_land(void)
-{
-    for (unsigned i = 0; i < NODES; i++)
-        if (land.at[i].node)
-            scenario_adapter->free(land.at[i].node);
-    world_free(land.w);
-    certs_free(land.certs);
-    for (unsigned i = 0; i < NODES; i++)
-        bed_fini(&land.at[i].bed);
-}
-
-/* XEP-0114 3. */
 static void join(struct house *h)
 {
-    char to[64], text[256], digest[41];
-    struct slice in;
-
-    snprintf(to, sizeof(to), "%s:5347", h->ip);
-    h->component = peer_dial(h->host, "component", to);
-    peer_say(h->component, "<stream:stream xmlns='jabber:component:accept' "
-                           "xmlns:stream='http://etherx.jabber.org/streams' to='rooms.example'>");
-    CHECK(peer_expect(h->component, " id='", 1000));
-    world_advance(land.w, 100);
-    in = peer_input(h->component);
-    digest_sha1_hex(slice_sub(in, 0, slice_find(in, '\'')), SLICE("abc"), digest);
-    snprintf(text, sizeof(text), "<handshake>%s</handshake>", digest);
-    peer_say(h->component, text);
-    CHECK(peer_expect(h->component, "<handshake/>", 1000));
+    h->component = land_join(h, "rooms.example");
     world_advance(land.w, 500);
 }
 
@@ -229,16 +125,6 @@ static bool flag(const json_t *row, const char *key)
     return json_is_true(json_object_get(row, key));
 }
 
-static double metric(const struct house *h, const char *name)
-{
-    double value = -1;
-    char full[128];
-
-    snprintf(full, sizeof(full), "fedrouter_%s", name);
-    CHECK_MSG(scenario_adapter->metric(h->node, full, &value), "%s", name);
-    return value;
-}
-
 static const char *state_text(const struct house *h)
 {
     static char out[MEMBERS_TEXT_BYTES];
@@ -291,15 +177,15 @@ TEST(operators, nodes_tells_what_each_says_and_what_is_seen_of_it)
     rows = ask(&land.at[0], "nodes local=1", NULL);
     CHECK_EQ(json_array_size(rows), 1);
     json_decref(rows);
-    CHECK_EQ(metric(&land.at[0], "members"), 3);
-    CHECK_EQ(metric(&land.at[0], "members_silent"), 0);
-    CHECK_EQ(metric(&land.at[0], "mesh_peers"), 2);
-    CHECK_EQ(metric(&land.at[0], "promises_missing"), 0);
-    CHECK(metric(&land.at[0], "lease_remaining_seconds") > 4.5);
-    CHECK(metric(&land.at[0], "store_seconds_count") > 5);
-    CHECK_EQ(metric(&land.at[0], "epochs_total"), 0);
-    CHECK_EQ(metric(&land.at[0], "fenced_total"), 0);
-    close_land();
+    CHECK_EQ(land_metric(&land.at[0], "members"), 3);
+    CHECK_EQ(land_metric(&land.at[0], "members_silent"), 0);
+    CHECK_EQ(land_metric(&land.at[0], "mesh_peers"), 2);
+    CHECK_EQ(land_metric(&land.at[0], "promises_missing"), 0);
+    CHECK(land_metric(&land.at[0], "lease_remaining_seconds") > 4.5);
+    CHECK(land_metric(&land.at[0], "store_seconds_count") > 5);
+    CHECK_EQ(land_metric(&land.at[0], "epochs_total"), 0);
+    CHECK_EQ(land_metric(&land.at[0], "fenced_total"), 0);
+    land_close();
 }
 
 /* --- answers of all --- */
@@ -342,7 +228,7 @@ TEST(operators, rows_come_from_all_nodes)
     CHECK_EQ(json_array_size(rows), 0);
     json_decref(rows);
     refuse(a, "links bad..name", "is not a domain");
-    close_land();
+    land_close();
 }
 
 TEST(operators, who_does_not_answer_is_named)
@@ -371,10 +257,10 @@ TEST(operators, who_does_not_answer_is_named)
     CHECK_STR(text(row, "mesh"), "down");
     CHECK(number(row, "unheard_ms") > 4000 && flag(row, "member"));
     json_decref(rows);
-    CHECK_EQ(metric(a, "members_silent"), 1);
-    CHECK_EQ(metric(a, "mesh_peers"), 1);
+    CHECK_EQ(land_metric(a, "members_silent"), 1);
+    CHECK_EQ(land_metric(a, "mesh_peers"), 1);
     host_pause(land.at[2].host, false);
-    close_land();
+    land_close();
 }
 
 /* --- close --- */
@@ -410,7 +296,7 @@ TEST(operators, close_acts_on_all_nodes)
     CHECK_EQ(json_array_size(rows), 1);
     CHECK_EQ(number(row_of(rows, "b", 0), "closed"), 1);
     json_decref(rows);
-    close_land();
+    land_close();
 }
 
 /* Numbers are each node's own: the first link of both has the same. */
@@ -439,7 +325,7 @@ TEST(operators, a_number_that_two_nodes_have_is_no_link)
     CHECK_EQ(json_array_size(rows), 1);
     CHECK(row_of(rows, "a", 0));
     json_decref(rows);
-    close_land();
+    land_close();
 }
 
 /* --- forget, and the words of states --- */
@@ -453,7 +339,7 @@ TEST(operators, forget_ends_the_wait_for_a_dead_node)
     refuse(a, "forget a", "is this node");
     refuse(a, "forget d", "not on the list");
     refuse(a, "forget c", "c answers: it was heard");
-    CHECK(metric(a, "node_state{state=\"member\"}") == 1);
+    CHECK(land_metric(a, "node_state{state=\"member\"}") == 1);
     redisserver_stop(land.redis);
     kill(&land.at[2]);
     world_advance(land.w, 5000);
@@ -464,11 +350,11 @@ TEST(operators, forget_ends_the_wait_for_a_dead_node)
               state_text(a));
     CHECK(strstr(state_text(a), "the table has not answered for ") &&
           strstr(state_text(a), "fedrouterctl forget"));
-    CHECK_EQ(metric(a, "node_state{state=\"parked\"}"), 1);
-    CHECK_EQ(metric(a, "promises_missing"), 1);
-    CHECK_EQ(metric(a, "lease_remaining_seconds"), 0);
-    CHECK_EQ(metric(a, "store_up"), 0);
-    CHECK_EQ(metric(a, "fenced_total{reason=\"lapsed\"}"), 1);
+    CHECK_EQ(land_metric(a, "node_state{state=\"parked\"}"), 1);
+    CHECK_EQ(land_metric(a, "promises_missing"), 1);
+    CHECK_EQ(land_metric(a, "lease_remaining_seconds"), 0);
+    CHECK_EQ(land_metric(a, "store_up"), 0);
+    CHECK_EQ(land_metric(a, "fenced_total{reason=\"lapsed\"}"), 1);
     CHECK(logged(a, "node.state", "state=parked") && logged(a, "node.state", "promise of c"));
 
     rows = ask(a, "forget c", NULL);
@@ -479,8 +365,8 @@ TEST(operators, forget_ends_the_wait_for_a_dead_node)
     for (unsigned i = 0; i < 2; i++) {
         CHECK_STR(node_state_word(adapter_node(land.at[i].node)), "degraded");
         CHECK(strstr(state_text(&land.at[i]), "on the promises of all other members"));
-        CHECK_EQ(metric(&land.at[i], "promises_missing"), 0);
-        CHECK(metric(&land.at[i], "lease_remaining_seconds") > 0.5);
+        CHECK_EQ(land_metric(&land.at[i], "promises_missing"), 0);
+        CHECK(land_metric(&land.at[i], "lease_remaining_seconds") > 0.5);
     }
     CHECK(logged(b, "member.forgotten", "by=a"));
     rows = ask(b, "nodes", NULL);
@@ -491,10 +377,10 @@ TEST(operators, forget_ends_the_wait_for_a_dead_node)
     redisserver_restart(land.redis, true);
     world_advance(land.w, 12000);
     CHECK_STR(node_state_word(adapter_node(a->node)), "member");
-    CHECK_EQ(metric(a, "members"), 2);
-    CHECK_EQ(metric(a, "epochs_total"), 1);
-    CHECK_EQ(metric(a, "fenced_total"), 1);
-    close_land();
+    CHECK_EQ(land_metric(a, "members"), 2);
+    CHECK_EQ(land_metric(a, "epochs_total"), 1);
+    CHECK_EQ(land_metric(a, "fenced_total"), 1);
+    land_close();
 }
 
 /* Whoever may publish could else make every node ask the table as fast as it answers. */
@@ -512,7 +398,7 @@ TEST(operators, notices_without_end_are_answered_now_and_then)
     CHECK(asked >= NODES * 15 && asked <= NODES * 25);
     world_advance(land.w, 3000);
     CHECK(all_are_members(NULL));
-    close_land();
+    land_close();
 }
 
 /* a does not hear c any more, b does: it lives. */
@@ -526,9 +412,9 @@ TEST(operators, forget_is_refused_while_another_node_hears_it)
     world_advance(land.w, 12000);
     CHECK_STR(node_state_word(adapter_node(a->node)), "parked");
     refuse(a, "forget c", "c answers: b hears it");
-    CHECK_EQ(metric(a, "promises_missing"), 1);
+    CHECK_EQ(land_metric(a, "promises_missing"), 1);
     world_part(land.w, land.at[0].host, land.at[2].host, false);
-    close_land();
+    land_close();
 }
 
 /* It slept while the others buried it. */
@@ -539,16 +425,17 @@ TEST(operators, a_node_that_was_buried_counts_it)
     open_running(8);
     host_pause(c->host, true);
     world_advance(land.w, 12000);
-    CHECK_EQ(metric(&land.at[0], "buried_total") + metric(&land.at[1], "buried_total"), 1);
-    CHECK_EQ(metric(&land.at[0], "members"), 2);
+    CHECK_EQ(land_metric(&land.at[0], "buried_total") + land_metric(&land.at[1], "buried_total"),
+             1);
+    CHECK_EQ(land_metric(&land.at[0], "members"), 2);
     host_pause(c->host, false);
     world_advance(land.w, 6000);
     CHECK_STR(node_state_word(adapter_node(c->node)), "member");
-    CHECK_EQ(metric(c, "fenced_total{reason=\"lapsed\"}"), 1);
-    CHECK_EQ(metric(c, "fenced_total{reason=\"buried\"}"), 1);
-    CHECK_EQ(metric(c, "fenced_total{reason=\"epoch\"}"), 0);
-    CHECK_EQ(metric(&land.at[0], "fenced_total"), 0);
-    close_land();
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"lapsed\"}"), 1);
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"buried\"}"), 1);
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"epoch\"}"), 0);
+    CHECK_EQ(land_metric(&land.at[0], "fenced_total"), 0);
+    land_close();
 }
 
 /* The table forgets everything while a node sleeps: it comes back without a right. */
@@ -562,14 +449,14 @@ TEST(operators, a_new_epoch_is_counted)
     world_advance(land.w, 6500); /* its right is over, and it is not buried yet */
     host_pause(c->host, false);
     world_advance(land.w, 10000);
-    CHECK_EQ(metric(&land.at[0], "epochs_total"), 1);
-    CHECK_EQ(metric(c, "epochs_total"), 1);
-    CHECK_EQ(metric(c, "fenced_total{reason=\"lapsed\"}"), 1);
-    CHECK_EQ(metric(c, "fenced_total{reason=\"epoch\"}"), 1);
-    CHECK_EQ(metric(c, "fenced_total{reason=\"buried\"}"), 0);
+    CHECK_EQ(land_metric(&land.at[0], "epochs_total"), 1);
+    CHECK_EQ(land_metric(c, "epochs_total"), 1);
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"lapsed\"}"), 1);
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"epoch\"}"), 1);
+    CHECK_EQ(land_metric(c, "fenced_total{reason=\"buried\"}"), 0);
     CHECK_STR(node_state_word(adapter_node(c->node)), "member");
     CHECK(logged(&land.at[0], "store.epoch", "began anew"));
-    close_land();
+    land_close();
 }
 
 TEST(operators, newcomers_say_what_they_wait_for)
@@ -578,14 +465,14 @@ TEST(operators, newcomers_say_what_they_wait_for)
 
     open_land(10);
     redisserver_stop(land.redis);
-    start(a);
+    land_start(a);
     world_advance(land.w, 3000);
     CHECK_STR(node_state_word(adapter_node(a->node)), "joining");
     CHECK_MSG(strstr(state_text(a), "the table has not answered yet ("), "%s", state_text(a));
     CHECK(logged(a, " store.failed ", "connection refused"));
-    CHECK_EQ(metric(a, "node_state{state=\"joining\"}"), 1);
-    CHECK_EQ(metric(a, "lease_remaining_seconds"), 0);
-    CHECK_EQ(metric(a, "members"), 0);
+    CHECK_EQ(land_metric(a, "node_state{state=\"joining\"}"), 1);
+    CHECK_EQ(land_metric(a, "lease_remaining_seconds"), 0);
+    CHECK_EQ(land_metric(a, "members"), 0);
     redisserver_restart(land.redis, true);
     world_advance(land.w, 4000);
     CHECK_STR(node_state_word(adapter_node(a->node)), "settling");
@@ -594,12 +481,12 @@ TEST(operators, newcomers_say_what_they_wait_for)
     CHECK_STR(node_state_word(adapter_node(a->node)), "member");
     CHECK_STR(state_text(a), "serving");
 
-    start(&land.at[1]);
+    land_start(&land.at[1]);
     world_advance(land.w, 3000);
     CHECK_STR(node_state_word(adapter_node(land.at[1].node)), "member");
     host_pause(a->host, true); /* it cannot acknowledge a third */
     world_advance(land.w, 1000);
-    start(&land.at[2]);
+    land_start(&land.at[2]);
     world_advance(land.w, 3000);
     CHECK_STR(node_state_word(adapter_node(land.at[2].node)), "joining");
     CHECK_MSG(strstr(state_text(&land.at[2]), "missing: a (not heard for "), "%s",
@@ -608,7 +495,7 @@ TEST(operators, newcomers_say_what_they_wait_for)
     host_pause(a->host, false);
     world_advance(land.w, 5000);
     CHECK_STR(node_state_word(adapter_node(land.at[2].node)), "member");
-    close_land();
+    land_close();
 }
 
 TEST(operators, a_name_used_twice_is_in_the_log)
@@ -616,17 +503,17 @@ TEST(operators, a_name_used_twice_is_in_the_log)
     struct house *c = &land.at[2];
 
     open_land(12);
-    start(&land.at[0]);
-    start(&land.at[1]);
+    land_start(&land.at[0]);
+    land_start(&land.at[1]);
     world_advance(land.w, 10000);
-    c->name = land.at[0].name;
-    write_config(c, "");
-    start(c);
+    memcpy(c->name, land.at[0].name, sizeof(c->name));
+    configure(c, "");
+    land_start(c);
     world_advance(land.w, 40000);
     CHECK_STR(node_state_word(adapter_node(c->node)), "joining");
     CHECK(logged(c, " node.state ", "another process has the name a at another mesh address"));
     CHECK_STR(node_state_word(adapter_node(land.at[0].node)), "member");
-    close_land();
+    land_close();
 }
 
 TEST(operators, a_draining_node_says_so)
@@ -637,15 +524,15 @@ TEST(operators, a_draining_node_says_so)
     scenario_adapter->signal(a->node, "term");
     CHECK_STR(node_state_word(adapter_node(a->node)), "draining");
     CHECK(strstr(state_text(a), "shutting down"));
-    CHECK_EQ(metric(a, "node_state{state=\"draining\"}"), 1);
-    close_land();
+    CHECK_EQ(land_metric(a, "node_state{state=\"draining\"}"), 1);
+    land_close();
 }
 
 /* --- configurations --- */
 
 static void reload(struct house *h, const char *more)
 {
-    write_config(h, more);
+    configure(h, more);
     scenario_adapter->signal(h->node, "hup");
     world_advance(land.w, 1000);
 }
@@ -658,9 +545,9 @@ TEST(operators, a_reload_that_makes_nodes_differ_is_shown)
 
     open_running(12);
     reload(b, "{ match: \"*.spam.example\", allow: none },");
-    CHECK_EQ(metric(a, "config_differs"), 1);
-    CHECK_EQ(metric(b, "config_differs"), 2);
-    CHECK_EQ(metric(&land.at[2], "config_differs"), 1);
+    CHECK_EQ(land_metric(a, "config_differs"), 1);
+    CHECK_EQ(land_metric(b, "config_differs"), 2);
+    CHECK_EQ(land_metric(&land.at[2], "config_differs"), 1);
     CHECK(logged(a, "mesh.config_differs", "in=peers"));
     rows = ask(a, "nodes", NULL);
     differs = json_object_get(row_of(rows, "b", 0), "differs");
@@ -670,16 +557,16 @@ TEST(operators, a_reload_that_makes_nodes_differ_is_shown)
     CHECK(!flag(row_of(rows, "c", 0), "config_differs"));
     json_decref(rows);
     reload(b, "");
-    CHECK_EQ(metric(a, "config_differs"), 0);
-    CHECK_EQ(metric(b, "config_differs"), 0);
-    write_file("dialback", "another secret, and it is just as long as the first of them was");
+    CHECK_EQ(land_metric(a, "config_differs"), 0);
+    CHECK_EQ(land_metric(b, "config_differs"), 0);
+    land_write("dialback", "another secret, and it is just as long as the first of them was");
     reload(b, "");
-    CHECK_EQ(metric(a, "config_differs"), 1);
+    CHECK_EQ(land_metric(a, "config_differs"), 1);
     CHECK(logged(a, "mesh.config_differs", "in=\"dialback secrets\""));
     reload(a, "");
     reload(&land.at[2], "");
-    CHECK_EQ(metric(a, "config_differs"), 0);
-    close_land();
+    CHECK_EQ(land_metric(a, "config_differs"), 0);
+    land_close();
 }
 
 /* --- other nodes' questions are bounded --- */
@@ -756,7 +643,7 @@ TEST(operators, questions_of_other_nodes_are_bounded)
     CHECK_EQ(heard.refused, COUNT(senseless));
     CHECK(strstr(heard.error, "does not know that question"));
     members_listen(node_members(adapter_node(land.at[0].node)), NULL, NULL);
-    close_land();
+    land_close();
 }
 
 static bool has_ended(void *arg)
@@ -791,7 +678,7 @@ TEST(operators, nothing_is_left_of_questions_at_the_end)
         byteq_fini(&reply.body);
         byteq_fini(&late.body);
         host_pause(land.at[2].host, false);
-        close_land();
+        land_close();
     }
     CHECK(unanswered > 0 && unanswered < 20);
 }
