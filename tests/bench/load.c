@@ -25,6 +25,7 @@
 #define ID_NUMBER    10
 #define ID_TIME      16
 #define EVENTS_MAX   256
+#define DOMAIN_BYTES 256
 /* Stanzas made before the sockets are looked at again: keeps batches large and reading timely. */
 #define BURST_MAX 256
 
@@ -41,6 +42,7 @@ struct options {
     uint64_t window; /* stanzas without a fate */
     double seconds;
     double drain; /* seconds without any progress before the rest counts as lost */
+    bool wild;    /* one component receives for all below its domain */
     bool progress;
     bool stages;
 };
@@ -48,6 +50,7 @@ struct options {
 struct load {
     struct options o;
     struct component *components; /* senders, then receivers */
+    size_t component_count;
     struct tally tally;
     int epoll;
     char **messages; /* one a pair, made once */
@@ -89,6 +92,12 @@ static size_t sender_of(const struct load *l, size_t pair)
 static size_t receiver_of(const struct load *l, size_t pair)
 {
     return pair / l->o.senders;
+}
+
+/* Where stanzas to this receiver must arrive. */
+static struct component *receiving(const struct load *l, size_t receiver)
+{
+    return &l->components[l->o.senders + (l->o.wild ? 0 : receiver)];
 }
 
 /* ---- what arrives ---- */
@@ -155,7 +164,8 @@ static void take_stanza(void *arg, struct component *c, const struct element *e)
             fprintf(stderr, "load: %s: %.*s\n", c->domain, SLICE_ARGS(e->whole));
         return; /* pings of the server and the like */
     }
-    if (!ident_parse(element_attribute(e, " id="), &id) || id.sender >= l->o.senders) {
+    if (!ident_parse(element_attribute(e, " id="), &id) || id.sender >= l->o.senders ||
+        id.receiver >= l->o.receivers) {
         l->tally.foreign++;
         return;
     }
@@ -164,9 +174,10 @@ static void take_stanza(void *arg, struct component *c, const struct element *e)
     if (slice_is(element_attribute(e, " type="), "error")) {
         condition = condition_of(e);
         tally_bounced(&l->tally, pair, id.number, condition.ptr, condition.len);
-    } else if (c != &l->components[l->o.senders + id.receiver]) {
+    } else if (c != receiving(l, id.receiver)) {
         l->tally.foreign++; /* delivered to somebody else */
     } else {
+        tally_heard(&l->tally, pair, l->now);
         tally_received(&l->tally, pair, id.number, l->now - id.time);
     }
 }
@@ -183,16 +194,30 @@ static void domain_format(char *text, size_t size, const char *pattern, size_t n
         snprintf(text, size, "%s", pattern);
 }
 
+/* Of the component with this number, senders first. */
+static void component_domain(const struct load *l, size_t i, char *text, size_t size)
+{
+    const char *dot = strchr(l->o.to, '.');
+
+    if (i < l->o.senders)
+        domain_format(text, size, l->o.from, i);
+    else if (l->o.wild)
+        snprintf(text, size, "*%s", dot ? dot : "");
+    else
+        domain_format(text, size, l->o.to, i - l->o.senders);
+}
+
 static void prepare_message(struct load *l, size_t pair)
 {
     size_t sender = sender_of(l, pair), receiver = receiver_of(l, pair);
     const char *from = l->components[sender].domain;
-    const char *to = l->components[l->o.senders + receiver].domain;
+    char to[DOMAIN_BYTES];
     char *body = malloc(l->o.bytes + 1), *message;
     int len;
 
     if (!body)
         abort();
+    domain_format(to, sizeof(to), l->o.to, receiver);
     memset(body, 'x', l->o.bytes);
     body[l->o.bytes] = 0;
     len = asprintf(&message,
@@ -229,7 +254,8 @@ static bool send_message(struct load *l, size_t pair)
     return true;
 }
 
-/* Up to `count` stanzas, pairs in turn; a sender whose server does not read is passed over. */
+/* Up to `count` stanzas, pairs in turn; a sender whose server does not read is passed over. When
+ * nobody has room, those passed over come first the next time. */
 static void send_some(struct load *l, uint64_t count)
 {
     size_t passed_over = 0;
@@ -241,6 +267,14 @@ static void send_some(struct load *l, uint64_t count)
         passed_over = sent ? 0 : passed_over + 1;
         count -= sent;
     }
+    l->next_pair = (l->next_pair + pair_count(l) - passed_over) % pair_count(l);
+}
+
+/* The same, but no pair is passed over: each is to have one. */
+static void send_each(struct load *l, uint64_t count)
+{
+    for (; count > 0 && send_message(l, l->next_pair); count--)
+        l->next_pair = (l->next_pair + 1) % pair_count(l);
 }
 
 /* ---- the loop ---- */
@@ -354,7 +388,7 @@ static uint64_t open_pairs(struct load *l)
            l->now - l->last_progress < limit) {
         uint64_t room = l->o.window - tally_open(&l->tally), left = pair_count(l) - l->tally.sent;
 
-        send_some(l, room < left ? room : left);
+        send_each(l, room < left ? room : left);
         flush_senders(l);
         turn(l, 10);
         if (!reached && l->tally.received >= most)
@@ -365,21 +399,20 @@ static uint64_t open_pairs(struct load *l)
 
 static bool open_components(struct load *l)
 {
-    size_t count = l->o.senders + l->o.receivers;
-    char domain[256];
+    size_t count = l->o.senders + (l->o.wild ? 1 : l->o.receivers);
+    char domain[DOMAIN_BYTES];
 
     l->components = calloc(count, sizeof(*l->components));
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!l->components || l->epoll < 0)
         abort();
+    l->component_count = count;
     for (size_t i = 0; i < count; i++) {
-        bool sends = i < l->o.senders;
         struct component *c = &l->components[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
-        domain_format(domain, sizeof(domain), sends ? l->o.from : l->o.to,
-                      sends ? i : i - l->o.senders);
-        if (!component_open(c, sends ? l->o.send_address : l->o.receive_address, domain,
+        component_domain(l, i, domain, sizeof(domain));
+        if (!component_open(c, i < l->o.senders ? l->o.send_address : l->o.receive_address, domain,
                             l->o.secret))
             return false;
         epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &event);
@@ -441,6 +474,9 @@ static void print_report(const struct load *l, const struct phases *p)
            "\"max\": %.3f},\n",
            run_s > 0 ? (double)p->arrived / run_s : 0, run_s, milliseconds(tally_latency(t, 0.5)),
            milliseconds(tally_latency(t, 0.99)), milliseconds(t->latency_max));
+    printf(" \"silence_ms\": {\"p50\": %.3f, \"p99\": %.3f, \"max\": %.3f},\n",
+           milliseconds(tally_silence(t, 0.5)), milliseconds(tally_silence(t, 0.99)),
+           milliseconds(tally_silence(t, 1)));
     printf(" \"open\": {\"pairs\": %llu, \"seconds\": %.3f, \"per_second\": %.1f}, "
            "\"cpu_seconds\": %.3f, "
            "\"broken\": %s}\n",
@@ -472,7 +508,9 @@ static void run(struct load *l, struct phases *ret_phases)
     tell_stage(l, "open");
     before = l->tally.received;
     started = clock_now();
+    tally_silence_begin(&l->tally, started);
     send_for(l, l->o.seconds);
+    tally_silence_end(&l->tally, clock_now());
     p.arrived = l->tally.received - before;
     p.measured_ns = clock_now() - started;
     wait_for_fates(l);
@@ -485,6 +523,7 @@ static const char usage[] =
     "  --from PATTERN     domains of the senders, %d is their number (send%d.a.example)\n"
     "  --to PATTERN       domains of the receivers (recv%d.b.example)\n"
     "  --senders N  --receivers N\n"
+    "  --wild             one component, *.b.example, receives for all receivers\n"
     "  --bytes N          size of the body (200)\n"
     "  --rate N           stanzas a second in all; 0: as many as the window lets out (0)\n"
     "  --window N         stanzas on their way at most (4000)\n"
@@ -496,17 +535,21 @@ static const char usage[] =
     "prints "
     "JSON\n"
     "(dup: second copies, reordered: first copies out of order, both: delivered and bounced,\n"
+    "silence: of each pair, the longest time without an arrival after it was open,\n"
     "foreign: not ours or at the wrong receiver). Exit 0; 1 when a connection could not be made or "
     "ended.\n";
 
 static bool options_parse(struct options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"send", 1, 0, 's'},      {"receive", 1, 0, 'r'}, {"secret", 1, 0, 'k'},
-        {"from", 1, 0, 'f'},      {"to", 1, 0, 't'},      {"senders", 1, 0, 'n'},
-        {"receivers", 1, 0, 'm'}, {"bytes", 1, 0, 'b'},   {"rate", 1, 0, 'q'},
-        {"window", 1, 0, 'w'},    {"seconds", 1, 0, 'd'}, {"drain", 1, 0, 'g'},
-        {"progress", 0, 0, 'p'},  {"stages", 0, 0, 'S'},  {0},
+        {"send", 1, 0, 's'},      {"receive", 1, 0, 'r'},
+        {"secret", 1, 0, 'k'},    {"from", 1, 0, 'f'},
+        {"to", 1, 0, 't'},        {"senders", 1, 0, 'n'},
+        {"receivers", 1, 0, 'm'}, {"bytes", 1, 0, 'b'},
+        {"rate", 1, 0, 'q'},      {"window", 1, 0, 'w'},
+        {"seconds", 1, 0, 'd'},   {"drain", 1, 0, 'g'},
+        {"progress", 0, 0, 'p'},  {"stages", 0, 0, 'S'},
+        {"wild", 0, 0, 'W'},      {0},
     };
     int c;
 
@@ -551,6 +594,9 @@ static bool options_parse(struct options *o, int argc, char **argv)
         case 'S':
             o->stages = true;
             break;
+        case 'W':
+            o->wild = true;
+            break;
         case 'p':
             o->progress = true;
             break;
@@ -588,7 +634,7 @@ int main(int argc, char **argv)
     prepare(&l);
     run(&l, &phases);
     print_report(&l, &phases);
-    for (size_t i = 0; i < l.o.senders + l.o.receivers; i++)
+    for (size_t i = 0; i < l.component_count; i++)
         component_close(&l.components[i]);
     tally_fini(&l.tally);
     return l.broken;

@@ -167,6 +167,57 @@ void tally_forget_latency(struct tally *t)
     t->latency_max = 0;
 }
 
+void tally_silence_begin(struct tally *t, uint64_t now_ns)
+{
+    for (struct pair_tally *p = t->pairs; p < t->pairs + t->pair_count; p++) {
+        p->heard_ns = now_ns;
+        p->silence_ns = 0;
+    }
+}
+
+static void extend_silence(struct pair_tally *p, uint64_t now_ns)
+{
+    uint64_t silence = now_ns - p->heard_ns;
+
+    if (silence > p->silence_ns)
+        p->silence_ns = silence;
+}
+
+void tally_silence_end(struct tally *t, uint64_t now_ns)
+{
+    for (struct pair_tally *p = t->pairs; p < t->pairs + t->pair_count; p++)
+        extend_silence(p, now_ns);
+}
+
+void tally_heard(struct tally *t, size_t pair, uint64_t now_ns)
+{
+    if (pair >= t->pair_count)
+        return;
+    extend_silence(&t->pairs[pair], now_ns);
+    t->pairs[pair].heard_ns = now_ns;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+uint64_t tally_silence(const struct tally *t, double share)
+{
+    uint64_t *all = malloc(t->pair_count * sizeof(*all)), found;
+
+    if (!all)
+        abort();
+    for (size_t i = 0; i < t->pair_count; i++)
+        all[i] = t->pairs[i].silence_ns;
+    qsort(all, t->pair_count, sizeof(*all), by_size);
+    found = all[(size_t)(share * (double)(t->pair_count - 1))];
+    free(all);
+    return found;
+}
+
 void tally_print_bounces(const struct tally *t, FILE *to)
 {
     const char *comma = "";

@@ -19,10 +19,12 @@
 
 struct pair_tally {
     uint64_t sent;
-    uint64_t highest;  /* number after the highest that arrived first */
-    uint64_t capacity; /* numbers the bitmaps below hold */
-    uint64_t *seen;    /* bit: arrived at the receiver */
-    uint64_t *refused; /* bit: came back as an error */
+    uint64_t highest;    /* number after the highest that arrived first */
+    uint64_t capacity;   /* numbers the bitmaps below hold */
+    uint64_t *seen;      /* bit: arrived at the receiver */
+    uint64_t *refused;   /* bit: came back as an error */
+    uint64_t heard_ns;   /* when something arrived last */
+    uint64_t silence_ns; /* the longest time between two arrivals */
 };
 
 struct condition_tally {
@@ -59,6 +61,13 @@ uint64_t tally_open(const struct tally *t);
 uint64_t tally_latency(const struct tally *t, double share);
 /* Forgets latencies, not fates: what was measured before the links were up is not the links'. */
 void tally_forget_latency(struct tally *t);
+/* Silences are counted from here, and up to here for pairs that are silent now. What arrives later
+ * still ends a silence. */
+void tally_silence_begin(struct tally *t, uint64_t now_ns);
+void tally_silence_end(struct tally *t, uint64_t now_ns);
+void tally_heard(struct tally *t, size_t pair, uint64_t now_ns);
+/* Nanoseconds: of `share` (0..1) of the pairs the longest silence was no longer. */
+uint64_t tally_silence(const struct tally *t, double share);
 /* {"condition": count, ...} */
 void tally_print_bounces(const struct tally *t, FILE *to);
 

@@ -130,3 +130,42 @@ def test_load_is_cheap():
         return report["cpu_seconds"] / report["sent"]
 
     assert any(cost() < 4e-6 for _ in range(5))
+
+
+def test_load_has_one_component_for_many_receivers():
+    report, done = load(lambda s: (s, []), "--seconds", "0.2", "--receivers", "3", "--wild")
+    assert done.returncode == 0, done.stderr
+    assert report["open"]["pairs"] == 3 and report["received"] == report["sent"] and report["foreign"] == 0
+
+
+def test_load_measures_silence():
+    """One of two pairs is not heard from number 20 to 60, which is .4 s at this rate."""
+    def tamper(stanzas):
+        return [s for s in stanzas if b"id='0000-0001-" not in s or not 20 <= number(s) < 60], []
+
+    report, _ = load(tamper, "--seconds", "1", "--rate", "200", "--receivers", "2", "--wild")
+    assert report["lost"] == 40
+    assert report["silence_ms"]["max"] >= 390
+    assert report["silence_ms"]["p50"] < report["silence_ms"]["max"]
+
+
+def test_load_measures_a_silence_that_does_not_end():
+    report, _ = load(only_first, "--seconds", "0.5", "--rate", "200")
+    assert report["silence_ms"]["p50"] >= 490
+
+
+def only_first(stanzas):
+    return [s for s in stanzas if number(s) == 0], []
+
+
+def test_load_opens_every_pair_though_its_buffer_is_full():
+    """A megabyte at once: what does not fit waits its turn."""
+    seen = []
+
+    def tamper(stanzas):
+        seen.extend(re.search(rb"id='\w+-(\w+)-(\w+)-", s).groups() for s in stanzas)
+        return stanzas, []
+
+    report, _ = load(tamper, "--seconds", "0", "--receivers", "3000", "--wild", "--window", "3000")
+    assert report["sent"] == 3000 and report["lost"] == 0
+    assert len({pair for pair, _ in seen}) == 3000
