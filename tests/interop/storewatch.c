@@ -44,8 +44,10 @@ static void on_claimed(void *arg, const struct store_answer *a)
 {
     struct watch *w = arg;
 
-    if (!a || a->word != STORE_OK)
-        return; /* at the next tick */
+    if (!a || a->word != STORE_OK) {
+        w->began_us = 0; /* once more, when the next renewal is answered */
+        return;
+    }
     for (size_t i = 0; i < a->row_count; i++)
         w->claimed += a->rows[i].granted;
     w->left -= (unsigned)a->row_count;
