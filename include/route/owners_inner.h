@@ -4,6 +4,20 @@
 
 #include "route/owners.h"
 
+/* As in route/lease_inner.h: clauses that a test may leave out. */
+#ifdef LEASE_MUTATIONS
+enum owners_mutation {
+    MUTATE_noask,    /* take a pair without asking whose it is */
+    MUTATE_noforget, /* keep provisional pairs when the promises end */
+    MUTATE_nogave,   /* assert what was offered */
+    OWNERS_MUTATIONS
+};
+extern uint64_t owners_mutations; /* bit set */
+#define OWNERS_LEFT_OUT(word) ((owners_mutations >> MUTATE_##word) & 1)
+#else
+#define OWNERS_LEFT_OUT(word) false
+#endif
+
 struct owner_row {
     char *key;
     struct list queue; /* in wanted or unasserted */

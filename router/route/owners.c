@@ -1,5 +1,9 @@
 #include "route/owners_inner.h"
 
+#ifdef LEASE_MUTATIONS
+uint64_t owners_mutations;
+#endif
+
 struct let_go {
     struct list node;
     uint64_t token;
@@ -494,7 +498,7 @@ void owners_assert_all(struct owners *o)
     o->assert_due = true;
     o->assert_turn = lease_assert_turn(o->lease);
     while ((r = map_next(&o->rows, &pos)))
-        if (is_held(r))
+        if (is_held(r) || (r->state == OWNER_OFFERED && OWNERS_LEFT_OUT(nogave)))
             queue_assert(o, r);
     sooner(&o->row_wait);
     send_asserts(o, 0);
@@ -506,7 +510,8 @@ bool owners_forget_lapsed(struct owners *o, uint64_t now_ms)
     size_t pos = 0;
     struct owner_row *r;
 
-    if (!o->counts[OWNER_PROVISIONAL] || now_ms < lease_promised_until_ms(o->lease))
+    if (!o->counts[OWNER_PROVISIONAL] || now_ms < lease_promised_until_ms(o->lease) ||
+        OWNERS_LEFT_OUT(noforget))
         return false;
     while ((r = map_next(&o->rows, &pos)))
         if (r->state == OWNER_PROVISIONAL)

@@ -75,7 +75,7 @@ static bool all_disown(const struct owners *o, const struct owner_row *r)
     const struct lease_peer *p;
     size_t pos = 0;
 
-    while ((p = lease_next_needed(o->lease, &pos)))
+    while ((p = lease_next_needed(o->lease, &pos)) && !OWNERS_LEFT_OUT(noask))
         if (!r->asked_round || r->mine_round == r->asked_round ||
             !promised_in(o, p, r->asked_round))
             return false;

@@ -29,9 +29,8 @@ broken(drop_untils router/link/members.c succession a_worker_that_hung_writes_no
 
 # What is held by promises alone outlasts them: in the steward, in the worker.
 broken(provisional_kept router/route/owners.c clauses a_provisional_pair_ends_with_its_promises
-  [[    if (!o->counts[OWNER_PROVISIONAL] || now_ms < lease_promised_until_ms(o->lease))]]
-  [[    if (BROKEN(provisional_kept) || !o->counts[OWNER_PROVISIONAL] ||
-        now_ms < lease_promised_until_ms(o->lease))]])
+  [[        OWNERS_LEFT_OUT(noforget))]]
+  [[        BROKEN(provisional_kept))]])
 broken(provisional_until router/link/members.c clauses a_provisional_pair_ends_with_its_promises
   [[        return;
     end(m->promised);]]

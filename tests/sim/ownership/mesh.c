@@ -15,10 +15,10 @@ struct message {
     struct lease_ping ping;
     struct lease_pong pong;
     uint32_t pairs; /* PING: asked about; PONG: not mine */
-    bool can_claim, taken;
+    bool can_claim, draining, taken;
     uint64_t buried; /* PONG: this incarnation of yours left the list */
     int pair;
-    char witness[64];
+    uint64_t token; /* OFFER */
     struct {
         char name[8];
         uint64_t incarnation;
@@ -52,23 +52,26 @@ static void send(struct world *w, int to, struct message *m)
                (struct event){.kind = EVENT_MESH, .slot = to, .message = m});
 }
 
-/* Pairs that this node would take without the table. */
-static uint32_t asks_about(const struct world *w, const struct node *n)
+static uint32_t ask_about(struct world *w, struct node *n, uint64_t round)
 {
-    uint32_t pairs = (n->wanted | n->asked) & ~n->owned & ~n->provisional;
+    struct slice keys[PAIRS_MAX];
+    size_t count = owners_ask(&n->owners, round, w->now_ms, keys, PAIRS_MAX);
+    uint32_t pairs = 0;
 
-    for (int i = 0; i < w->pair_count; i++)
-        if (!slice_is(lease_choice(&n->lease, slice_from(pair_key(i))), n->name))
-            pairs &= ~(1u << i);
+    for (size_t i = 0; i < count; i++)
+        pairs |= 1u << pair_of(keys[i]);
+    n->ping_rounds[round % LEASE_ASK_MAX] = round;
+    n->ping_pairs[round % LEASE_ASK_MAX] = pairs;
     return pairs;
 }
 
 void mesh_ping_all(struct world *w, struct node *n)
 {
     struct lease_ping ping;
-    uint32_t pairs = asks_about(w, n);
+    uint32_t pairs;
 
     lease_ask(&n->lease, w->now_ms, &ping);
+    pairs = ask_about(w, n, ping.number);
     for (int i = 0; i < w->slot_count; i++) {
         struct message *m;
 
@@ -89,12 +92,12 @@ void mesh_data(struct world *w, struct node *n, int to, int pair)
     send(w, to, m);
 }
 
-void mesh_offer(struct world *w, struct node *n, int to, int pair, const char *witness)
+void mesh_offer(struct world *w, struct node *n, int to, int pair, uint64_t token)
 {
     struct message *m = message_new(w, n, OFFER);
 
     m->pair = pair;
-    snprintf(m->witness, sizeof(m->witness), "%s", witness);
+    m->token = token;
     send(w, to, m);
 }
 
@@ -151,26 +154,45 @@ static void hear_ping(struct world *w, struct node *n, const struct message *m)
     struct lease_id from = {slice_from(m->name), m->incarnation};
 
     lease_answer_ping(&n->lease, slice_from(m->name), &m->ping, w->now_ms, &answer->pong);
-    answer->pairs = m->pairs & ~n->owned & ~n->provisional;
-    answer->can_claim = lease_may_claim(&n->lease, w->now_ms) && n->connected && !n->leaving;
+    for (int i = 0; i < w->pair_count; i++)
+        if (!owners_has(&n->owners, slice_from(pair_key(i))))
+            answer->pairs |= m->pairs & 1u << i;
+    answer->can_claim = owners_can_claim(&n->owners, w->now_ms);
+    answer->draining = n->lease.draining;
     answer->buried = lease_saw_leave(&n->lease, from) ? m->incarnation : 0;
     send(w, m->from, answer);
+}
+
+static size_t find_mine(const struct world *w, const struct node *n, const struct message *m,
+                        struct slice *mine)
+{
+    size_t at = m->pong.number % LEASE_ASK_MAX;
+    uint32_t asked = n->ping_rounds[at] == m->pong.number ? n->ping_pairs[at] : 0;
+    size_t count = 0;
+
+    for (int i = 0; i < w->pair_count; i++)
+        if ((asked & ~m->pairs) >> i & 1)
+            mine[count++] = slice_from(pair_key(i));
+    return count;
 }
 
 static void hear_pong(struct world *w, struct node *n, const struct message *m)
 {
     struct lease_id from = {slice_from(m->name), m->incarnation};
-    const struct lease_peer *p = lease_peer_find(&n->lease, from);
-    uint64_t promised_ms = p ? p->promised_ms : 0;
+    struct slice mine[PAIRS_MAX];
+    struct owners_pong said = {
+        .round = m->pong.number,
+        .can_claim = m->can_claim,
+        .draining = m->draining,
+        .promise = m->pong.promise && m->pong.same && m->pong.incarnation == n->lease.incarnation,
+        .mine = mine,
+        .mine_count = find_mine(w, n, m, mine),
+    };
 
+    if (LEFT_OUT(nosame))
+        said.promise = m->pong.promise && m->pong.incarnation == n->lease.incarnation;
     lease_hear_pong(&n->lease, from, &m->pong, w->now_ms);
-    p = lease_peer_find(&n->lease, from);
-    n->heard[m->from].at_ms = w->now_ms;
-    n->heard[m->from].can_claim = m->can_claim;
-    if (p->promised_ms != promised_ms) {
-        n->heard[m->from].incarnation = m->incarnation;
-        n->heard[m->from].not_mine = m->pairs;
-    }
+    owners_hear_pong(&n->owners, from, &said, w->now_ms);
     if (m->buried)
         lease_hear_buried(&n->lease, m->buried);
 }
@@ -208,7 +230,8 @@ static void hear(struct world *w, struct node *n, const struct message *m)
         n->asked_ms[m->pair] = w->now_ms;
         return;
     case OFFER:
-        pairs_offered(w, n, m->from, m->pair, m->witness);
+        pairs_offered(w, n, &(struct owner_ref){slice_from(m->name), m->incarnation, m->token},
+                      m->from, m->pair);
         return;
     case ANSWER:
         pairs_answered(w, n, m->from, m->pair, m->taken);

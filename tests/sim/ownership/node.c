@@ -35,7 +35,10 @@ void node_start(struct world *w, int slot, const char *given)
     uint64_t process = n->process + 1;
 
     snprintf(name, sizeof(name), "%s", given); /* it may be the old process's own */
-    lease_fini(&n->lease);
+    if (n->process) {
+        owners_fini(&n->owners);
+        lease_fini(&n->lease);
+    }
     memset(n, 0, sizeof(*n));
     n->slot = slot;
     n->process = process;
@@ -46,6 +49,7 @@ void node_start(struct world *w, int slot, const char *given)
     n->address[0] = 'm';
     n->address[1] = (char)('0' + slot);
     lease_init(&n->lease, slice_from(name), slice_from(n->address), w->stop, wall_us(w));
+    pairs_open(w, n);
     world_say(w, "%s starts on %s", name, n->address);
     world_post(w, w->now_ms + world_below(w, 1000),
                (struct event){.kind = EVENT_TICK, .slot = slot});
@@ -163,26 +167,31 @@ void node_tick(struct world *w, struct node *n)
 
 void node_before(struct world *w, struct node *n)
 {
-    if (n->provisional && w->now_ms >= lease_promised_until_ms(&n->lease) &&
-        !SIM_LEFT_OUT(noforget)) {
-        world_say(w, "%s forgets provisional pairs %x", n->name, n->provisional);
-        n->provisional = 0;
-    }
+    if (owners_forget_lapsed(&n->owners, w->now_ms))
+        world_say(w, "%s forgets provisional pairs", n->name);
 }
 
-void node_work(struct world *w, struct node *n)
+static void do_duties(struct world *w, struct node *n)
 {
     unsigned duties = lease_take_duties(&n->lease);
 
     if (duties & LEASE_DROP_PAIRS)
         pairs_drop(w, n);
-    if (duties & LEASE_EXIT) {
-        node_kill(w, n->slot);
-        return;
-    }
     if (duties & LEASE_ASSERT_PAIRS)
-        n->assert_sent = false;
+        owners_assert_all(&n->owners);
+    if (duties & LEASE_EXIT)
+        node_kill(w, n->slot);
+}
+
+void node_work(struct world *w, struct node *n)
+{
+    do_duties(w, n);
+    if (!n->up)
+        return;
     pairs_work(w, n);
+    do_duties(w, n);
+    if (!n->up)
+        return;
     n->cached = (w->now_ms < lease_until_ms(&n->lease) ? n->owned : 0) |
                 (w->now_ms < lease_promised_until_ms(&n->lease) ? n->provisional : 0);
     if (n->cached & n->provisional)

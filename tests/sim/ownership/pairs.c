@@ -1,242 +1,145 @@
-/* Who owns which pair: the part of the rule that is the owners', as small as it can be. */
+/* Who wants which pair, and who offers it: what the worker and the hand-over of a node do around
+ * the real owners (route/owners). */
 #include "sim/ownership/world.h"
 
-#include "route/rendezvous.h"
-
-#include <inttypes.h>
 #include <stdio.h>
+
+static uint32_t bit_of(struct slice key)
+{
+    return 1u << pair_of(key);
+}
+
+/* --- the owners' orders --- */
+
+static void on_granted(void *arg, struct slice key, uint64_t token, bool provisional)
+{
+    struct node *n = arg;
+    int pair = pair_of(key);
+    uint32_t bit = bit_of(key);
+
+    n->asking &= ~bit;
+    if (provisional) {
+        n->world->did.provisionals += !(n->provisional & bit);
+        n->provisional |= bit;
+        world_say(n->world, "%s takes %d without the table", n->name, pair);
+        return;
+    }
+    world_say(n->world, "%s owns %d", n->name, pair);
+    n->world->did.claims += !(n->owned & bit);
+    n->provisional &= ~bit;
+    n->owned |= bit;
+    n->token[pair] = token;
+}
+
+static int slot_of(const struct world *w, const struct owner_ref *owner)
+{
+    for (int i = 0; i < w->slot_count; i++) {
+        const struct node *n = &w->nodes[i];
+
+        if (n->up && slice_is(owner->node, n->name) &&
+            (!owner->incarnation || owner->incarnation == n->lease.incarnation))
+            return i;
+    }
+    return -1;
+}
+
+/* One hop: only what came in here goes on. */
+static void on_elsewhere(void *arg, struct slice key, const struct owner_ref *owner)
+{
+    struct node *n = arg;
+    struct world *w = n->world;
+    uint32_t bit = bit_of(key);
+    int to = owner->node.len ? slot_of(w, owner) : -1;
+
+    n->asking &= ~bit;
+    n->asked &= ~bit;
+    if (to >= 0 && to != n->slot && n->wanted & bit)
+        mesh_data(w, n, to, pair_of(key));
+}
+
+static void on_lost(void *arg, struct slice key, const struct owner_ref *owner)
+{
+    struct node *n = arg;
+    uint32_t bit = bit_of(key);
+
+    if ((n->owned | n->provisional) & bit)
+        world_say(n->world, "%s has lost %d", n->name, pair_of(key));
+    n->owned &= ~bit;
+    n->provisional &= ~bit;
+}
+
+static void on_taken(void *arg, struct slice key, uint64_t token)
+{
+    struct node *n = arg;
+    int pair = pair_of(key);
+
+    mesh_answer(n->world, n, n->offerers[pair], pair, token);
+}
+
+static const struct owners_ops ops = {
+    .claim = table_claim,
+    .assert_rows = table_assert,
+    .release = table_release,
+    .granted = on_granted,
+    .elsewhere = on_elsewhere,
+    .lost = on_lost,
+    .taken = on_taken,
+};
+
+void pairs_open(struct world *w, struct node *n)
+{
+    static const uint64_t seed[2] = {1, 2};
+
+    n->world = w;
+    owners_init(&n->owners, &ops, n, &n->lease, seed);
+}
 
 void pairs_drop(struct world *w, struct node *n)
 {
-    if (n->owned | n->provisional)
-        world_say(w, "%s drops its pairs", n->name);
-    n->owned = n->provisional = 0;
+    owners_drop_all(&n->owners);
     memset(n->offers, 0, sizeof(n->offers));
-    n->assert_sent = n->late_assert_sent = false;
 }
 
-static uint32_t offered(const struct node *n)
+void pairs_release(struct world *w, struct node *n, int pair)
 {
-    uint32_t pairs = 0;
-
-    for (int i = 0; i < PAIRS_MAX; i++)
-        pairs |= (uint32_t)n->offers[i].open << i;
-    return pairs;
+    world_say(w, "%s lets go of %d", n->name, pair);
+    n->owned &= ~(1u << pair);
+    owners_release(&n->owners, slice_from(pair_key(pair)));
 }
 
-static uint32_t missing(const struct node *n)
+/* --- what waits here --- */
+
+static bool is_missing(const struct node *n, int pair)
 {
-    return (n->wanted | n->asked) & ~n->owned & ~n->provisional & ~offered(n);
+    uint32_t held = n->owned | n->provisional | n->asking;
+
+    return ((n->wanted | n->asked) & ~held) >> pair & 1 && !n->offers[pair].open;
 }
 
-/* --- asserts --- */
-
-static bool in_touch(const struct world *w, const struct node *n)
+static void want(struct world *w, struct node *n)
 {
-    return n->connected && w->now_ms < n->lease.right_ms && n->lease.on_list;
-}
+    for (int i = 0; i < w->pair_count; i++) {
+        uint32_t bit = 1u << i;
 
-static void assert_rows(struct world *w, struct node *n)
-{
-    uint32_t pairs = n->owned | n->provisional | (SIM_LEFT_OUT(nogave) ? offered(n) : 0);
-
-    if (!n->lease.on_list || n->lease.leaving)
-        return;
-    if (!n->lease.asserted && !pairs)
-        lease_asserted(&n->lease, lease_assert_turn(&n->lease));
-    if (!n->connected || w->now_ms < n->assert_due_ms)
-        return;
-    if (!n->lease.asserted && !n->assert_sent) {
-        n->assert_sent = true;
-        table_assert(w, n, pairs, false);
-    } else if (n->lease.asserted && n->provisional && in_touch(w, n) && !n->late_assert_sent) {
-        n->late_assert_sent = true;
-        table_assert(w, n, n->provisional, true);
+        if (!is_missing(n, i) || w->now_ms < n->want_ms[i])
+            continue;
+        n->want_ms[i] = w->now_ms + 300 + world_below(w, 300);
+        n->asking |= bit;
+        owners_want(&n->owners, slice_from(pair_key(i)), !(n->wanted & bit), w->now_ms);
     }
 }
 
-/* "node:incarnation:token" */
-static bool row_is_ours(const struct node *n, struct slice row, uint64_t *ret_token)
-{
-    char mine[64];
-
-    snprintf(mine, sizeof(mine), "%s:%" PRIu64 ":", n->name, n->lease.incarnation);
-    if (!slice_starts(row, slice_from(mine)))
-        return false;
-    return slice_to_u64(slice_from_offset(row, strlen(mine)), UINT64_MAX, ret_token);
-}
-
-static void row_asserted(struct world *w, struct node *n, int pair, struct slice row)
+/* What others sent here was bounced, or went another way. */
+static void forget_asked(struct world *w, struct node *n, int pair)
 {
     uint32_t bit = 1u << pair;
-    uint64_t token;
 
-    if (!row_is_ours(n, row, &token)) {
-        if ((n->owned | n->provisional) & bit)
-            world_say(w, "%s has lost %d to %.*s", n->name, pair, SLICE_ARGS(row));
-        n->owned &= ~bit;
-        n->provisional &= ~bit;
+    if (!(n->asked & bit) || w->now_ms - n->asked_ms[pair] < 5000)
         return;
-    }
-    if (n->offers[pair].open)
-        n->offers[pair].token = token;
-    else if ((n->owned | n->provisional) & bit) {
-        n->token[pair] = token;
-        n->owned |= bit;
-        n->provisional &= ~bit;
-    }
-}
-
-void pairs_asserted(struct world *w, struct node *n, const struct memo *m,
-                    const struct reply *reply)
-{
-    size_t at = 1;
-
-    if (m->late)
-        n->late_assert_sent = false;
-    else
-        n->assert_sent = false;
-    if (!slice_is(reply_at(reply, 0), "ok") || m->turn != lease_assert_turn(&n->lease)) {
-        n->assert_due_ms = w->now_ms + 200;
-        return;
-    }
-    for (int i = 0; i < PAIRS_MAX; i++)
-        if (m->pairs >> i & 1)
-            row_asserted(w, n, i, reply_at(reply, at++));
-    if (!m->late)
-        lease_asserted(&n->lease, m->turn);
-}
-
-/* --- claims --- */
-
-static void claim(struct world *w, struct node *n)
-{
-    uint32_t pairs = missing(n);
-
-    if (!pairs || n->claim_sent || n->leaving || !n->connected || w->now_ms < n->claim_due_ms ||
-        !lease_may_claim(&n->lease, w->now_ms))
-        return;
-    n->claim_sent = true;
-    n->claim_due_ms = w->now_ms + 300 + world_below(w, 300);
-    table_claim(w, n, pairs, "", -1);
-}
-
-/* The row names another: our stanzas go there. */
-static void follow(struct world *w, struct node *n, int pair, struct slice row)
-{
-    for (int i = 0; i < w->slot_count; i++) {
-        struct node *to = &w->nodes[i];
-        char prefix[64];
-
-        snprintf(prefix, sizeof(prefix), "%s:%" PRIu64 ":", to->name, to->lease.incarnation);
-        if (to->up && to != n && slice_starts(row, slice_from(prefix)))
-            mesh_data(w, n, i, pair);
-    }
-}
-
-static bool row_claimed(struct world *w, struct node *n, int pair, struct slice row, uint64_t turn)
-{
-    uint64_t token;
-
-    if (!row_is_ours(n, row, &token)) {
-        follow(w, n, pair, row);
-        return false;
-    }
-    if (!lease_claim_holds(&n->lease, turn)) {
-        w->did.voids++;
-        return false;
-    }
-    if (n->offers[pair].open)
-        return false; /* it came back to us while we offered it: it stays offered */
-    world_say(w, "%s owns %d", n->name, pair);
-    w->did.claims++;
-    n->owned |= 1u << pair;
-    n->provisional &= ~(1u << pair);
-    n->token[pair] = token;
-    return true;
-}
-
-void pairs_claimed(struct world *w, struct node *n, const struct memo *m, const struct reply *reply)
-{
-    bool ok = slice_is(reply_at(reply, 0), "ok");
-    size_t at = 1;
-
-    for (int i = 0; i < PAIRS_MAX; i++) {
-        bool taken;
-
-        if (!(m->pairs >> i & 1))
-            continue;
-        taken = ok && row_claimed(w, n, i, reply_at(reply, at++), m->turn);
-        if (m->from >= 0)
-            mesh_answer(w, n, m->from, i, taken);
-    }
-}
-
-/* --- pairs without a row --- */
-
-static bool said_not_mine(const struct world *w, const struct node *n, const struct lease_peer *p,
-                          int pair)
-{
-    for (int i = 0; i < w->slot_count; i++)
-        if (n->heard[i].incarnation == p->incarnation && strcmp(w->nodes[i].name, p->name) == 0)
-            return n->heard[i].not_mine >> pair & 1;
-    return false;
-}
-
-static bool all_said_not_mine(const struct world *w, const struct node *n, int pair)
-{
-    const struct lease_peer *p;
-    size_t pos = 0;
-
-    while ((p = lease_next_needed(&n->lease, &pos)))
-        if (!said_not_mine(w, n, p, pair) && !SIM_LEFT_OUT(noask))
-            return false;
-    return true;
-}
-
-static void take_provisional(struct world *w, struct node *n)
-{
-    uint32_t pairs = missing(n);
-
-    for (int i = 0; i < w->pair_count; i++) {
-        if (!(pairs >> i & 1) || n->leaving ||
-            !lease_may_provisional(&n->lease, slice_from(pair_key(i)), w->now_ms) ||
-            !all_said_not_mine(w, n, i))
-            continue;
-        world_say(w, "%s takes %d without the table", n->name, i);
-        w->did.provisionals++;
-        n->provisional |= 1u << i;
-    }
-}
-
-/* The first in the pair's order that says it can claim; else the choice. */
-static int whom_to_send(struct world *w, struct node *n, int pair)
-{
-    struct slice key = slice_from(pair_key(pair));
-    struct slice choice = lease_choice(&n->lease, key);
-    struct rendezvous order;
-    int best = -1;
-
-    rendezvous_begin(&order, key);
-    for (int i = 0; i < w->slot_count; i++)
-        if (n->heard[i].can_claim && w->now_ms - n->heard[i].at_ms < 2000 &&
-            rendezvous_name_leads(&order, slice_from(w->nodes[i].name)))
-            best = i;
-    for (int i = 0; i < w->slot_count && best < 0; i++)
-        if (w->nodes[i].up && i != n->slot && slice_is(choice, w->nodes[i].name))
-            best = i;
-    return best;
-}
-
-static void send_on(struct world *w, struct node *n)
-{
-    uint32_t pairs = n->wanted & ~n->owned & ~n->provisional;
-
-    for (int i = 0; i < w->pair_count && !lease_may_claim(&n->lease, w->now_ms); i++) {
-        int to = pairs >> i & 1 ? whom_to_send(w, n, i) : -1;
-
-        if (to >= 0)
-            mesh_data(w, n, to, i);
+    n->asked &= ~bit;
+    if (!(n->wanted & bit) && n->asking & bit) {
+        n->asking &= ~bit;
+        owners_release(&n->owners, slice_from(pair_key(pair)));
     }
 }
 
@@ -246,11 +149,8 @@ static void offer_next(struct world *w, struct node *n, int pair)
 {
     struct offer *o = &n->offers[pair];
     const struct lease_peer *p;
-    char witness[64];
     size_t pos = 0;
 
-    snprintf(witness, sizeof(witness), "%s:%" PRIu64 ":%" PRIu64, n->name, n->lease.incarnation,
-             o->token);
     while ((p = lease_next_member(&n->lease, &pos))) {
         struct node *to = node_find(w, slice_from(p->name), p->incarnation);
 
@@ -259,44 +159,46 @@ static void offer_next(struct world *w, struct node *n, int pair)
         o->to = to->slot;
         o->tried |= 1u << to->slot;
         o->until_ms = w->now_ms + 2000;
-        mesh_offer(w, n, to->slot, pair, witness);
+        mesh_offer(w, n, to->slot, pair, o->token);
         return;
     }
     o->open = false;
-    if (n->connected)
-        table_release(w, n, pair, o->token);
+    owners_withdraw(&n->owners, slice_from(pair_key(pair)));
 }
 
 void pairs_offer(struct world *w, struct node *n, int pair)
 {
-    if (!(n->owned >> pair & 1))
+    uint64_t token = owners_offer(&n->owners, slice_from(pair_key(pair)));
+
+    if (!token)
         return;
     world_say(w, "%s offers %d", n->name, pair);
     w->did.handovers++;
     n->owned &= ~(1u << pair);
-    n->offers[pair] = (struct offer){.open = true, .to = -1, .token = n->token[pair]};
+    n->offers[pair] = (struct offer){.open = true, .to = -1, .token = token};
     offer_next(w, n, pair);
 }
 
-void pairs_offered(struct world *w, struct node *n, int from, int pair, const char *witness)
+void pairs_offered(struct world *w, struct node *n, const struct owner_ref *by, int from, int pair)
 {
-    if (n->leaving || !n->connected || n->offers[pair].open ||
-        !lease_may_claim(&n->lease, w->now_ms))
-        mesh_answer(w, n, from, pair, false);
-    else
-        table_claim(w, n, 1u << pair, witness, from);
+    n->offerers[pair] = from;
+    owners_take(&n->owners, slice_from(pair_key(pair)), by, w->now_ms);
 }
 
 void pairs_answered(struct world *w, struct node *n, int from, int pair, bool taken)
 {
     struct offer *o = &n->offers[pair];
+    struct owner_ref by = {slice_from(w->nodes[from].name), w->nodes[from].lease.incarnation,
+                           o->token + 1};
 
     if (!o->open || o->to != from)
         return;
-    if (taken)
-        o->open = false;
-    else
+    if (!taken) {
         offer_next(w, n, pair);
+        return;
+    }
+    o->open = false;
+    owners_handed(&n->owners, slice_from(pair_key(pair)), &by);
 }
 
 /* --- time --- */
@@ -306,17 +208,14 @@ void pairs_tick(struct world *w, struct node *n)
     for (int i = 0; i < w->pair_count; i++) {
         if (n->offers[i].open && w->now_ms >= n->offers[i].until_ms)
             offer_next(w, n, i);
-        if (n->asked >> i & 1 && w->now_ms - n->asked_ms[i] >= 5000)
-            n->asked &= ~(1u << i);
+        forget_asked(w, n, i);
     }
-    send_on(w, n);
 }
 
 void pairs_work(struct world *w, struct node *n)
 {
     if (n->bye_sent)
         return;
-    assert_rows(w, n);
-    claim(w, n);
-    take_provisional(w, n);
+    want(w, n);
+    owners_tick(&n->owners, w->now_ms);
 }

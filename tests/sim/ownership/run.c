@@ -22,30 +22,36 @@ static const char *const lease_words[MUTATIONS] = {
     [MUTATE_noassert] = "noassert",   [MUTATE_nosame] = "nosame",
     [MUTATE_nosure] = "nosure",
 };
-static const char *const sim_words[SIM_MUTATIONS] = {"noflush", "noask", "noforget", "nogave"};
+static const char *const owners_words[OWNERS_MUTATIONS] = {
+    [MUTATE_noask] = "noask",
+    [MUTATE_noforget] = "noforget",
+    [MUTATE_nogave] = "nogave",
+};
 /* Clauses that only the scripts hold. */
 static const char *const script_words[] = {"notomb", "nofall", "noorder", "noconn"};
 
 static const char *mutated; /* word, or NULL */
 
+static bool find_word(const char *const *words, size_t count, const char *word, uint64_t *ret_bits)
+{
+    *ret_bits = 0;
+    for (size_t i = 0; i < count && word; i++)
+        if (strcmp(words[i], word) == 0)
+            *ret_bits = 1ULL << i;
+    return *ret_bits;
+}
+
 void run_mutate(const char *word)
 {
+    uint64_t ignored;
     bool known = word == NULL;
 
     mutated = word;
-    lease_mutations = sim_mutations = 0;
-    for (int i = 0; i < MUTATIONS && word; i++)
-        if (strcmp(lease_words[i], word) == 0) {
-            lease_mutations = 1ULL << i;
-            known = true;
-        }
-    for (int i = 0; i < SIM_MUTATIONS && word; i++)
-        if (strcmp(sim_words[i], word) == 0) {
-            sim_mutations = 1ULL << i;
-            known = true;
-        }
-    for (size_t i = 0; i < COUNT(script_words) && word; i++)
-        known |= strcmp(script_words[i], word) == 0;
+    world_noflush = word && strcmp(word, "noflush") == 0;
+    known |= world_noflush;
+    known |= find_word(lease_words, MUTATIONS, word, &lease_mutations);
+    known |= find_word(owners_words, OWNERS_MUTATIONS, word, &owners_mutations);
+    known |= find_word(script_words, COUNT(script_words), word, &ignored);
     assert(known);
 }
 

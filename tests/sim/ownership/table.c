@@ -17,7 +17,7 @@ struct request {
     /* what the sender remembers of it */
     uint64_t incarnation;
     uint64_t number; /* renewal */
-    struct memo memo;
+    bool beside;     /* the owners know nothing of it */
     int target;
     uint64_t target_incarnation;
     uint64_t contact_ms; /* how long it had the table when it sent this */
@@ -61,7 +61,7 @@ static struct request *request_new(struct world *w, struct node *n, enum script_
     memset(&r->reply, 0, sizeof(r->reply));
     r->incarnation = n->lease.incarnation;
     r->number = 0;
-    r->memo = (struct memo){.from = -1};
+    r->beside = false;
     r->target = -1;
     r->contact_ms = w->now_ms - n->contact_ms;
     add(&r->keys, "{fr}:meta");
@@ -179,49 +179,90 @@ void table_bye(struct world *w, struct node *n)
     send(w, n, r);
 }
 
-static void add_pairs(struct request *r, uint32_t pairs)
+/* False: there is no connection, which the owners hear as of any call that fails. */
+static bool can_send(struct node *n, enum script_id script)
 {
-    for (int i = 0; i < PAIRS_MAX; i++)
-        if (pairs >> i & 1)
-            add(&r->keys, "%s", pair_key(i));
+    struct world *w = n->world;
+
+    if (n->connected)
+        return true;
+    n->unsent |= 1u << script;
+    world_post(w, w->now_ms + 1,
+               (struct event){.kind = EVENT_UNSENT, .slot = n->slot, .number = script});
+    return false;
 }
 
-void table_claim(struct world *w, struct node *n, uint32_t pairs, const char *witness, int from)
+static struct request *batch_new(struct node *n, enum script_id script,
+                                 const struct owners_item *items, size_t count)
 {
-    struct request *r = request_new(w, n, SCRIPT_CLAIM);
+    struct request *r = request_new(n->world, n, script);
 
-    r->memo = (struct memo){lease_claim_turn(&n->lease), pairs, false, from};
-    add(&r->keys, "{fr}:tok");
-    add_pairs(r, pairs);
+    if (script != SCRIPT_RELEASE)
+        add(&r->keys, "{fr}:tok");
+    for (size_t i = 0; i < count; i++)
+        add(&r->keys, "%.*s", SLICE_ARGS(items[i].key));
     add_epoch(r, n);
-    for (int i = 0; i < PAIRS_MAX; i++)
-        if (pairs >> i & 1)
-            add(&r->args, "%s", witness);
-    send(w, n, r);
+    return r;
 }
 
-void table_assert(struct world *w, struct node *n, uint32_t pairs, bool late)
+void table_claim(void *node, const struct owners_item *items, size_t count)
 {
-    struct request *r = request_new(w, n, SCRIPT_ASSERT);
+    struct node *n = node;
+    struct request *r;
 
-    r->memo = (struct memo){lease_assert_turn(&n->lease), pairs, late, -1};
-    add(&r->keys, "{fr}:tok");
-    add_pairs(r, pairs);
-    add_epoch(r, n);
-    for (int i = 0; i < PAIRS_MAX; i++)
-        if (pairs >> i & 1)
-            add(&r->args, "%" PRIu64, n->provisional >> i & 1 ? 0 : n->token[i]);
-    send(w, n, r);
+    if (!can_send(n, SCRIPT_CLAIM))
+        return;
+    r = batch_new(n, SCRIPT_CLAIM, items, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct owner_ref *witness = &items[i].witness;
+
+        if (witness->node.len)
+            add(&r->args, "%.*s:%" PRIu64 ":%" PRIu64, SLICE_ARGS(witness->node),
+                witness->incarnation, witness->token);
+        else
+            add(&r->args, "%s", "");
+    }
+    send(n->world, n, r);
 }
 
-void table_release(struct world *w, struct node *n, int pair, uint64_t token)
+static void add_tokens(struct request *r, const struct owners_item *items, size_t count)
 {
-    struct request *r = request_new(w, n, SCRIPT_RELEASE);
+    for (size_t i = 0; i < count; i++)
+        add(&r->args, "%" PRIu64, items[i].token);
+}
+
+void table_assert(void *node, const struct owners_item *items, size_t count)
+{
+    struct node *n = node;
+    struct request *r;
+
+    if (!can_send(n, SCRIPT_ASSERT))
+        return;
+    r = batch_new(n, SCRIPT_ASSERT, items, count);
+    add_tokens(r, items, count);
+    send(n->world, n, r);
+}
+
+void table_release(void *node, const struct owners_item *items, size_t count)
+{
+    struct node *n = node;
+    struct request *r;
+
+    if (!can_send(n, SCRIPT_RELEASE))
+        return;
+    r = batch_new(n, SCRIPT_RELEASE, items, count);
+    add_tokens(r, items, count);
+    send(n->world, n, r);
+}
+
+void table_release_beside(struct world *w, struct node *n, int pair, uint64_t token)
+{
+    struct owners_item item = {.key = slice_from(pair_key(pair)), .token = token};
+    struct request *r = batch_new(n, SCRIPT_RELEASE, &item, 1);
 
     world_say(w, "%s releases %d", n->name, pair);
-    add_pairs(r, 1u << pair);
-    add_epoch(r, n);
-    add(&r->args, "%" PRIu64, token);
+    add_tokens(r, &item, 1);
+    r->beside = true;
     send(w, n, r);
 }
 
@@ -229,7 +270,8 @@ void table_sweep(struct world *w, struct node *n)
 {
     struct request *r = request_new(w, n, SCRIPT_SWEEP);
 
-    add_pairs(r, (1u << w->pair_count) - 1);
+    for (int i = 0; i < w->pair_count; i++)
+        add(&r->keys, "%s", pair_key(i));
     add_epoch(r, n);
     send(w, n, r);
 }
@@ -391,23 +433,50 @@ static void take_burial(struct world *w, struct node *n, const struct request *r
     lease_burial_answered(&n->lease, id, slice_is(reply_at(&r->reply, 0), "ok"), w->now_ms);
 }
 
+/* "node:incarnation:token" */
+static struct owner_ref owner_of(struct slice row)
+{
+    struct owner_ref owner = {.node = row};
+    size_t colon = slice_find(row, ':');
+    struct slice rest = slice_from_offset(row, colon + 1);
+    size_t second = slice_find(rest, ':');
+    bool good = slice_to_u64(slice_sub(rest, 0, second), UINT64_MAX, &owner.incarnation) &&
+                slice_to_u64(slice_from_offset(rest, second + 1), UINT64_MAX, &owner.token);
+
+    assert(good);
+    owner.node = slice_sub(row, 0, colon);
+    return owner;
+}
+
+static enum owners_answer take_rows(const struct request *r, struct owner_ref *rows)
+{
+    if (!slice_is(reply_at(&r->reply, 0), "ok"))
+        return OWNERS_WAIT;
+    for (size_t i = 1; i < r->reply.count; i++)
+        if (reply_at(&r->reply, i).len)
+            rows[i - 1] = owner_of(reply_at(&r->reply, i));
+    return OWNERS_ROWS;
+}
+
 static void take(struct world *w, struct node *n, const struct request *r)
 {
-    bool ours = r->incarnation == n->lease.incarnation;
+    struct owner_ref rows[WORDS_MAX] = {{.token = 0}};
 
     switch (r->script) {
     case SCRIPT_RENEW:
         take_renewal(w, n, r);
         return;
     case SCRIPT_CLAIM:
-        if (r->memo.from < 0)
-            n->claim_sent = false;
-        if (ours)
-            pairs_claimed(w, n, &r->memo, &r->reply);
+        owners_claimed(&n->owners, take_rows(r, rows), rows, w->now_ms);
         return;
     case SCRIPT_ASSERT:
-        if (ours)
-            pairs_asserted(w, n, &r->memo, &r->reply);
+        owners_asserted(&n->owners, take_rows(r, rows), rows, w->now_ms);
+        return;
+    case SCRIPT_RELEASE:
+        if (!r->beside)
+            owners_released(&n->owners,
+                            slice_is(reply_at(&r->reply, 0), "ok") ? OWNERS_ROWS : OWNERS_WAIT,
+                            w->now_ms);
         return;
     case SCRIPT_BURY:
         take_burial(w, n, r);
@@ -418,6 +487,23 @@ static void take(struct world *w, struct node *n, const struct request *r)
     default:
         return;
     }
+}
+
+void table_unsent(struct world *w, struct event *e)
+{
+    struct node *n = &w->nodes[e->slot];
+
+    if (!(n->unsent >> e->number & 1))
+        return; /* it was connected since, and lost that */
+    n->unsent &= ~(1u << e->number);
+    node_before(w, n);
+    if (e->number == SCRIPT_CLAIM)
+        owners_claimed(&n->owners, OWNERS_WAIT, NULL, w->now_ms);
+    else if (e->number == SCRIPT_ASSERT)
+        owners_asserted(&n->owners, OWNERS_WAIT, NULL, w->now_ms);
+    else
+        owners_released(&n->owners, OWNERS_WAIT, w->now_ms);
+    node_work(w, n);
 }
 
 void table_reply(struct world *w, struct event *e)
@@ -488,8 +574,9 @@ void table_close(struct world *w, struct node *n)
     n->connected = false;
     n->connection->closed = true;
     n->connection->lost = world_chance(w, 50);
-    n->claim_sent = n->assert_sent = n->late_assert_sent = false;
+    n->unsent = 0;
     lease_contact_lost(&n->lease);
+    owners_contact_lost(&n->owners, w->now_ms);
     n->contact_ms = w->now_ms;
     node_work(w, n);
 }

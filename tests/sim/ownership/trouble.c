@@ -127,12 +127,9 @@ static void let_go(struct world *w, int slot)
 
     if (!n->up || !n->connected || w->now_ms < n->paused_ms || !n->lease.asserted)
         return;
-    for (int i = 0; i < w->pair_count; i++) {
-        if (!(n->owned >> i & 1))
-            continue;
-        n->owned &= ~(1u << i);
-        table_release(w, n, i, n->token[i]);
-    }
+    for (int i = 0; i < w->pair_count; i++)
+        if (n->owned >> i & 1)
+            pairs_release(w, n, i);
     if (lease_may_claim(&n->lease, w->now_ms))
         table_sweep(w, n);
 }

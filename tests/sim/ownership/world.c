@@ -2,8 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-uint64_t sim_mutations;
+bool world_noflush;
 
 /* --- chance and time --- */
 
@@ -105,6 +106,14 @@ const char *pair_key(int pair)
     return keys[pair];
 }
 
+int pair_of(struct slice key)
+{
+    for (int i = 0; i < PAIRS_MAX; i++)
+        if (slice_is(key, pair_key(i)))
+            return i;
+    abort();
+}
+
 void world_fini(struct world *w)
 {
     for (size_t i = 0; i < w->heap_count; i++) {
@@ -116,7 +125,10 @@ void world_fini(struct world *w)
     mem_free(w->heap);
     mem_free(w->troubles);
     for (int i = 0; i < w->slot_count; i++)
-        lease_fini(&w->nodes[i].lease);
+        if (w->nodes[i].process) {
+            owners_fini(&w->nodes[i].owners);
+            lease_fini(&w->nodes[i].lease);
+        }
     keyspace_fini(&w->keys);
     keyspace_fini(&w->replica);
 }
@@ -127,7 +139,7 @@ uint32_t world_writes(struct world *w, struct node *n)
 {
     if (!n->up || w->now_ms < n->paused_ms)
         return 0;
-    if (SIM_LEFT_OUT(noflush))
+    if (world_noflush)
         return n->cached & (n->owned | n->provisional);
     return (w->now_ms < lease_until_ms(&n->lease) ? n->owned : 0) |
            (w->now_ms < lease_promised_until_ms(&n->lease) ? n->provisional : 0);
@@ -262,6 +274,9 @@ static void handle(struct world *w, struct event *e)
     case EVENT_BROKEN:
         if (n->connected && n->connection->number == e->number)
             table_close(w, n);
+        return;
+    case EVENT_UNSENT:
+        table_unsent(w, e);
         return;
     case EVENT_MESH:
         mesh_arrive(w, e);

@@ -1,13 +1,13 @@
 /* tests/sim/ownership/world.h - nodes, a table and a mesh in invented time: can two nodes be
  * allowed to write for one pair at once?
  *
- * A node is the real lease and a small model of who owns which pair; the table is the real scripts
+ * A node is the real lease and the real owners of pairs; the table is the real scripts
  * over a keyspace; messages are delayed, lost and late, processes paused, killed and started
  * again. One seed is one run, always the same. `world_check` is called after every event.
  *
  *   world.c   time, events, cuts, the checks      table.c     Redis and the way to it
  *   node.c    what a node does each second        mesh.c      what nodes say to each other
- *   pairs.c   claims, asserts, hand-over          trouble.c   what a seed draws
+ *   pairs.c   who wants which pair, hand-over     trouble.c   what a seed draws
  *   run.c     one run; clauses left out           times.c     how long pairs had no writer
  */
 #ifndef SIM_OWNERSHIP_WORLD_H
@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "route/lease_inner.h"
+#include "route/owners_inner.h"
 #include "session/scripts.h"
 #include "sim/redislua.h"
 
@@ -24,10 +25,9 @@
 #define WORDS_MAX  80
 #define WORDS_ROOM 2048
 
-/* Clauses that are the owners' to keep; the bits beside those of the lease. */
-enum sim_mutation { MUTATE_noflush, MUTATE_noask, MUTATE_noforget, MUTATE_nogave, SIM_MUTATIONS };
-extern uint64_t sim_mutations;
-#define SIM_LEFT_OUT(word) ((sim_mutations >> MUTATE_##word) & 1)
+/* noflush: a node writes what it was allowed to when it looked last. This is the writer's to keep,
+ * whom the world plays. */
+extern bool world_noflush;
 
 struct words {
     char text[WORDS_ROOM];
@@ -44,16 +44,9 @@ enum event_kind {
     EVENT_DIAL,    /* a connection reaches the table */
     EVENT_DIALLED, /* the node has one */
     EVENT_BROKEN,  /* the node learns that its connection is gone */
+    EVENT_UNSENT,  /* ... that it had none for a call; number: the script */
     EVENT_MESH,
     EVENT_TROUBLE,
-};
-
-/* What the sender remembers of a call. */
-struct memo {
-    uint64_t turn; /* of claims, or of asserts */
-    uint32_t pairs;
-    bool late;
-    int from; /* who offered, or -1 */
 };
 
 struct request;
@@ -107,8 +100,11 @@ struct node {
     uint64_t slow_ms;   /* so much later come its answers from the table */
     uint64_t started_ms;
     struct lease lease;
+    struct owners owners;
+    struct world *world;
     /* the table */
     bool connected;
+    uint32_t unsent; /* bits: scripts of calls that there was no connection for */
     struct connection *connection;
     struct connection connections[PIPES_MAX];
     uint64_t connection_number;
@@ -118,24 +114,20 @@ struct node {
     uint64_t answered_ms, contact_ms; /* as the world sees it, not the lease */
     uint64_t bye_ms, exit_ms;
     /* pairs, as bit sets */
-    uint32_t owned;       /* with a row */
-    uint32_t provisional; /* without */
-    uint32_t wanted;      /* stanzas wait here */
-    uint32_t asked;       /* others sent us some */
-    uint32_t cached;      /* noflush: what the last look allowed */
+    uint32_t owned;              /* with a row */
+    uint32_t provisional;        /* without */
+    uint32_t wanted;             /* stanzas wait here */
+    uint32_t asked;              /* others sent us some */
+    uint32_t cached;             /* noflush: what the last look allowed */
+    uint32_t asking;             /* the owners are finding out */
+    uint64_t want_ms[PAIRS_MAX]; /* not asked again before */
     uint64_t asked_ms[PAIRS_MAX];
     uint64_t token[PAIRS_MAX];
     struct offer offers[PAIRS_MAX];
-    bool claim_sent, assert_sent, late_assert_sent;
-    uint64_t claim_due_ms;
-    uint32_t ping_mask[LEASE_ASK_MAX];
-    struct {
-        uint64_t incarnation;
-        uint32_t not_mine;
-        bool can_claim;
-        uint64_t at_ms;
-    } heard[SLOTS_MAX];
-    uint64_t assert_due_ms, leave_due_ms;
+    int offerers[PAIRS_MAX]; /* slots, of pairs that it takes */
+    uint64_t ping_rounds[LEASE_ASK_MAX];
+    uint32_t ping_pairs[LEASE_ASK_MAX]; /* that it asked about then */
+    uint64_t leave_due_ms;
 };
 
 struct delays {
@@ -181,7 +173,7 @@ struct world {
     /* what happened, to show that the runs meet everything */
     struct {
         uint64_t claims, takeovers, provisionals, degraded, returns, falls, burials, handovers,
-            settles, parks, voids;
+            settles, parks;
     } did;
 };
 
@@ -203,6 +195,7 @@ int world_writer(struct world *w, int pair); /* slot, or -1 */
 bool world_all_served(struct world *w);
 void world_say(struct world *w, const char *format, ...) PRINTF(2, 3);
 const char *pair_key(int pair);
+int pair_of(struct slice key);
 
 /* --- node.c --- */
 void node_start(struct world *w, int slot, const char *name);
@@ -227,32 +220,34 @@ void table_reply(struct world *w, struct event *e);
 void table_dial(struct world *w, struct node *n);
 void table_dialled(struct world *w, struct event *e);
 void table_accept(struct world *w, struct event *e);
+void table_unsent(struct world *w, struct event *e);
 void table_close(struct world *w, struct node *n);
 void table_renew(struct world *w, struct node *n);
 void table_bury(struct world *w, struct node *n, const struct lease_burial *b);
 void table_bye(struct world *w, struct node *n);
-void table_claim(struct world *w, struct node *n, uint32_t pairs, const char *witness, int from);
-void table_assert(struct world *w, struct node *n, uint32_t pairs, bool late);
-void table_release(struct world *w, struct node *n, int pair, uint64_t token);
+/* owners_ops */
+void table_claim(void *node, const struct owners_item *items, size_t count);
+void table_assert(void *node, const struct owners_item *items, size_t count);
+void table_release(void *node, const struct owners_item *items, size_t count);
+/* A release that the owners know nothing of. */
+void table_release_beside(struct world *w, struct node *n, int pair, uint64_t token);
 void table_sweep(struct world *w, struct node *n);
 void request_free(struct request *r);
 
 /* --- pairs.c --- */
+void pairs_open(struct world *w, struct node *n);
 void pairs_drop(struct world *w, struct node *n);
 void pairs_work(struct world *w, struct node *n);
-void pairs_claimed(struct world *w, struct node *n, const struct memo *m,
-                   const struct reply *reply);
-void pairs_asserted(struct world *w, struct node *n, const struct memo *m,
-                    const struct reply *reply);
+void pairs_release(struct world *w, struct node *n, int pair);
 void pairs_offer(struct world *w, struct node *n, int pair);
-void pairs_offered(struct world *w, struct node *n, int from, int pair, const char *witness);
+void pairs_offered(struct world *w, struct node *n, const struct owner_ref *by, int from, int pair);
 void pairs_answered(struct world *w, struct node *n, int from, int pair, bool taken);
 void pairs_tick(struct world *w, struct node *n);
 
 /* --- mesh.c --- */
 void mesh_ping_all(struct world *w, struct node *n);
 void mesh_data(struct world *w, struct node *n, int to, int pair);
-void mesh_offer(struct world *w, struct node *n, int to, int pair, const char *witness);
+void mesh_offer(struct world *w, struct node *n, int to, int pair, uint64_t token);
 void mesh_answer(struct world *w, struct node *n, int to, int pair, bool taken);
 void mesh_bye(struct world *w, struct node *n);
 void mesh_forget(struct world *w, struct node *n, struct lease_id id);
