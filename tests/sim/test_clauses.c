@@ -190,6 +190,36 @@ TEST(clauses, a_provisional_pair_ends_with_its_promises)
     CHECK(played > 1);
 }
 
+/* --- a release is of one row --- */
+
+/* B lets go of its idle pair while the table is away, and takes it again without the table: when
+ * the release gets there at last, it does not free what B writes for. */
+TEST(clauses, a_late_release_frees_no_pair_that_was_taken_since)
+{
+    scene_open(&s, 1, 2);
+    scene_trouble(&s, true);
+    CHECK(chooses(R0, "b"));
+    scene_send(&s, B, R0, 1);
+    CHECK(scene_owned(&s, R0, B, 3000));
+    cut_table(A, true);
+    cut_table(B, true);
+    for (unsigned ms = 0; scene_writer(&s, R0); ms += 100) {
+        CHECK(ms < 120000);
+        scene_run(&s, 100);
+    }
+    scene_send(&s, B, R0, 1);
+    CHECK(scene_owned(&s, R0, B, 5000));
+    cut_table(A, false);
+    cut_table(B, false);
+    scene_send(&s, A, R1, 1); /* A has the table, too */
+    CHECK(scene_owned(&s, R1, A, 10000));
+    scene_send(&s, A, R0, 1);
+    CHECK(scene_settle(&s, 5000));
+    CHECK(scene_writer(&s, R0) == scene_house(&s, B));
+    scene_trouble(&s, false);
+    scene_close(&s);
+}
+
 /* --- a hand-over --- */
 
 /* The link has not opened yet, so that all of it waits; the offer takes its time. */
@@ -255,6 +285,7 @@ TEST(clauses, what_the_giver_wrote_in_vain_does_not_come_late)
 TESTS(TEST_OF(clauses, a_hint_of_before_is_not_followed),
       TEST_OF(clauses, who_is_back_first_does_not_claim_what_is_owned),
       TEST_OF(clauses, a_provisional_pair_ends_with_its_promises),
+      TEST_OF(clauses, a_late_release_frees_no_pair_that_was_taken_since),
       TEST_OF(clauses, what_the_giver_takes_meanwhile_stays_behind),
       TEST_OF(clauses, the_giver_waits_for_acknowledgements),
       TEST_OF(clauses, what_the_giver_wrote_in_vain_does_not_come_late))
