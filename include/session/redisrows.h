@@ -30,8 +30,10 @@ void redisrows_fini(struct redisrows *r);
 /* Empty `text`: it goes. */
 void redisrows_put(struct redisrows *r, enum store_table table, struct slice key,
                    struct slice text);
-/* What the table has of them is not known any more; commands under way are not answered. */
+/* What the table has of them is not known any more. */
 void redisrows_renew(struct redisrows *r);
+/* The same; and the commands under way will not be answered. */
+void redisrows_lost(struct redisrows *r);
 /* Calls what is due, unless the last flush is still unanswered: a slow table is not piled upon. */
 void redisrows_flush(struct redisrows *r, const struct redis_table *t, uint64_t incarnation,
                      struct redis_link *k);

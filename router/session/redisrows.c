@@ -98,7 +98,6 @@ void redisrows_renew(struct redisrows *r)
 
     r->unknown = true;
     r->refused = false;
-    r->pending = 0;
     while ((row = map_next(&r->rows, &pos))) {
         row->there = !is_removed_first(row);
         if (row->text || row->there)
@@ -106,6 +105,12 @@ void redisrows_renew(struct redisrows *r)
         else
             forget(r, row);
     }
+}
+
+void redisrows_lost(struct redisrows *r)
+{
+    r->pending = 0;
+    redisrows_renew(r);
 }
 
 static void on_reply(void *arg, const struct resp *reply)

@@ -72,7 +72,7 @@ static void close_links(struct store_redis *s)
 static void break_contact(struct store_redis *s, const char *why)
 {
     close_links(s);
-    redisrows_renew(&s->rows);
+    redisrows_lost(&s->rows);
     s->store.state.open = false;
     set_down(s, why);
     s->broke = true;

@@ -127,9 +127,15 @@ broken(sweep_again router/link/members_table.c board a_sweep_that_is_lost_is_mad
 
 # The store's part: what was lost, refused, of before, too soon, too late.
 broken(rows_lost router/session/store_redis.c redisrows what_was_lost_on_the_way_is_written_again
-  [[    redisrows_renew(&s->rows);]]
+  [[    redisrows_lost(&s->rows);]]
   [[    if (!BROKEN(rows_lost))
-        redisrows_renew(&s->rows);]])
+        redisrows_lost(&s->rows);]])
+broken(rows_middle router/session/redisrows.c redisrows
+       another_table_may_be_met_in_the_middle_of_a_flush
+  [[    r->refused = false;]]
+  [[    if (BROKEN(rows_middle))
+        r->pending = 0;
+    r->refused = false;]])
 broken(rows_refused router/session/redisrows.c redisrows what_was_refused_is_written_again
   [[    if (!r->pending && r->refused)]]
   [[    if (!r->pending && r->refused && !BROKEN(rows_refused))]])
@@ -149,8 +155,8 @@ broken(rows_gone router/session/redisrows.c redisrows an_outage_keeps_only_what_
 
 /* The row]])
 broken(rows_before router/session/redisrows.c redisrows an_older_table_shows_nothing_old
-  [[    r->unknown = true;]]
-  [[    r->unknown = !BROKEN(rows_before);]])
+  [[    if (r->unknown)]]
+  [[    if (r->unknown && !BROKEN(rows_before))]])
 broken(rows_piled router/session/redisrows.c redisrows a_slow_table_has_one_flush_at_a_time
   [[    if (r->pending)]]
   [[    if (r->pending && !BROKEN(rows_piled))]])

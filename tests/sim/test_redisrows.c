@@ -168,6 +168,30 @@ TEST(redisrows, an_older_table_shows_nothing_old)
     rig_fini(&r);
 }
 
+/* ... which is found out while a flush is under way. */
+TEST(redisrows, another_table_may_be_met_in_the_middle_of_a_flush)
+{
+    for (uint64_t ms = 0; ms < 1000; ms += 50) {
+        struct rig r;
+
+        rig_open(&r, 1);
+        rig_enter(&r);
+        live(&r, 2);
+        redisserver_habit(r.redis)->delay_ms = 200;
+        put_stream(&r, 1, SLICE("in"));
+        world_advance(r.w, ms);
+        keyspace_clear(redisserver_keys(r.redis));
+        rig_send_renewal(&r);
+        CHECK(world_run_until(r.w, rig_all_heard, &r, 1000));
+        redisserver_habit(r.redis)->delay_ms = 0;
+        live(&r, 2);
+        put_stream(&r, 2, SLICE("in"));
+        live(&r, 2);
+        CHECK(has_stream(&r, 1) && has_stream(&r, 2));
+        rig_fini(&r);
+    }
+}
+
 /* What it has not answered is not piled upon. */
 TEST(redisrows, a_slow_table_has_one_flush_at_a_time)
 {
@@ -247,6 +271,7 @@ TESTS(TEST_OF(redisrows, are_gathered_and_put_back),
       TEST_OF(redisrows, what_was_refused_is_written_again),
       TEST_OF(redisrows, an_outage_keeps_only_what_is_there_after_it),
       TEST_OF(redisrows, an_older_table_shows_nothing_old),
+      TEST_OF(redisrows, another_table_may_be_met_in_the_middle_of_a_flush),
       TEST_OF(redisrows, a_slow_table_has_one_flush_at_a_time),
       TEST_OF(redisrows, nothing_is_written_after_bye),
       TEST_OF(redisrows, a_renewal_that_is_answered_after_bye_changes_nothing),
