@@ -6,13 +6,14 @@ import time
 import pytest
 
 from rig import S2S_PORT
-from rig.cluster import OURS, Many
+from rig.cluster import OURS, SLACK, Many
 from rig.component import Closed
 from rig.numbered import Counter, Source, check, settle
 from rig.process import wait_for
 
 ROOMS, FIRST, TEAM = f"rooms.{OURS}", f"first.{OURS}", f"team.{OURS}"
 ASTRAY = "astray.example"  # DNS says that it is the second node; no node serves it
+DEAD, NOBODY = "dead.example", "127.0.4.70"  # DNS says so, and nobody listens there
 GRACE = 5  # seconds
 GONE = 20  # at most until a dead node's instance is known to be gone: burial, or 10 s without it
 BOUND = 64  # connections of an address that are not authenticated
@@ -29,6 +30,7 @@ def scene(program, tmp_path_factory):
     with Many(tmp_path_factory.mktemp("components"), 2, cluster=cluster) as made:
         made.lead([ROOMS], made.cluster.nodes[0].address)
         made.lead([ASTRAY], made.cluster.nodes[1].address)
+        made.lead([DEAD], NOBODY)
         made.start()
         yield made
 
@@ -292,3 +294,28 @@ def test_connections_of_an_address_count_at_all_nodes(two):
     for each in there:
         each.close()
     wait_for("they are forgotten", lambda: not refused(), 10, step=0.5)
+
+
+def test_a_dead_server_is_found_dead_once(two):
+    """covers: STREAM-21"""
+    one, other = two.cluster.nodes
+    near, far = (attach(two, node, f"*.{OURS}") for node in (one, other))
+    mine, theirs = two.domains(2)
+
+    def row(node, local):
+        return next((row for row in node.ctl("--local", "pairs", DEAD) if row["local"] == local), None)
+
+    def long():
+        near.message(f"user@{DEAD}", own=f"user@{mine}")
+        tried = row(one, mine)
+        return tried and tried["retry_ms"] > 10000
+
+    wait_for("the first node waits long", long, 90, step=0.2)
+    time.sleep(1 + SLACK)  # its word may have to wait for the next second
+    spared = other.metrics()["dials_spared_total"]
+    far.message(f"user@{DEAD}", own=f"user@{theirs}")
+    wait_for("the second node does not try", lambda: other.metrics()["dials_spared_total"] > spared)
+    told = row(other, theirs)
+    assert (told["last_node"], told["last_failure"]) == (row(one, mine)["node"], "unreachable")
+    assert told["retry_ms"] > 1000
+    assert row(one, mine)["last_node"] is None
