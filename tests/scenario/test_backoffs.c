@@ -5,107 +5,32 @@
 #include "link/members.h"
 #include "node/node.h"
 #include "scenario/adapter.h"
-#include "sim/bed.h"
-#include "sim/certs.h"
-#include "sim/cluster/amend.h"
-#include "sim/peer.h"
-#include "sim/redisserver.h"
+#include "scenario/trio.h"
 #include "unit/test.h"
-#include "wire/digest.h"
 
 #include <jansson.h>
-#include <time.h>
-
-#define NODES 3
 
 #define REMOTE    "10.0.0.9"
 #define REMOTE_AT REMOTE ":5269"
 
 enum { A, B, C };
 
-struct house {
-    char name[2];
-    char ip[16];
-    struct host *host;
-    struct bed bed;
-    void *node;
-    struct peer *component;
-};
-
 static struct {
-    const char *dir;
-    struct world *w;
-    struct certs *certs;
-    struct redisserver *redis;
-    struct house at[NODES];
-    struct host *remote;
-    struct addr remote_at;
+    struct host *host;
+    struct addr at;
     struct peer_port *port; /* NULL: dials are refused */
     unsigned serial;        /* of stanzas */
-} land;
+} remote;
 
 /* --- the land --- */
 
-static void write_file(const char *name, const char *text)
-{
-    char path[300];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/%s", land.dir, name);
-    f = fopen(path, "w");
-    CHECK(f && fputs(text, f) >= 0);
-    fclose(f);
-}
-
-static void write_config(const struct house *h)
-{
-    char name[32], text[1024];
-
-    snprintf(name, sizeof(name), "%s.yaml", h->name);
-    snprintf(text, sizeof(text),
-             "node: { name: %s, workers: 2, drain_timeout: 5s }\n"
-             "listen: { s2s: [\"%s:5269\"], s2s_tls: [], component: [\"%s:5347\"], "
-             "http: \"\", control: \"\" }\n"
-             "tls: { trust_file: ca.pem }\n"
-             "dialback: { secret_file: dialback }\n"
-             "dns: { servers: [\"10.0.0.53\"] }\n"
-             "timeouts: { connect: 500ms }\n"
-             "components:\n"
-             "  - { domain: \"*.a.example\", secret_file: secret, connections: share }\n"
-             "  - { domain: \"*.b.example\", secret_file: secret, connections: share }\n"
-             "  - { domain: \"*.c.example\", secret_file: secret, connections: share }\n"
-             "peers: [ { match: \"*\", tls: optional, auth: [dialback], target: [\"" REMOTE_AT
-             "\"] } ]\n",
-             h->name, h->ip, h->ip);
-    write_file(name, text);
-}
-
-static void start(struct house *h)
-{
-    char error[512] = "";
-    char path[300];
-
-    snprintf(path, sizeof(path), "%s/%s.yaml", land.dir, h->name);
-    world_use_host(land.w, h->host);
-    h->node = scenario_adapter->start(path, &h->bed.sink, error, sizeof(error));
-    CHECK_MSG(h->node, "%s", error);
-    world_advance(land.w, 50);
-}
-
-static void build(struct house *h, unsigned i)
-{
-    char mesh[16], words[16];
-
-    memset(h, 0, sizeof(*h));
-    h->name[0] = (char)('a' + i);
-    snprintf(h->ip, sizeof(h->ip), "10.0.0.%u", i + 1);
-    snprintf(mesh, sizeof(mesh), "mesh-%s", h->name);
-    snprintf(words, sizeof(words), "dns=%s", h->name);
-    CHECK(certs_make(land.certs, mesh, words));
-    bed_init(&h->bed);
-    h->host = world_host(land.w, h->name, h->ip);
-    write_config(h);
-}
+static const char *const config =
+    "timeouts: { connect: 2s }\n"
+    "components:\n"
+    "  - { domain: \"*.a.example\", secret_file: secret, connections: share }\n"
+    "  - { domain: \"*.b.example\", secret_file: secret, connections: share }\n"
+    "  - { domain: \"*.c.example\", secret_file: secret, connections: share }\n"
+    "peers: [ { match: \"*\", tls: optional, auth: [dialback], target: [\"" REMOTE_AT "\"] } ]\n";
 
 static bool may_claim(const struct house *h)
 {
@@ -123,35 +48,20 @@ static bool all_may_claim(void *arg)
     return true;
 }
 
-/* XEP-0114 3. For all names below NAME.example. */
+/* For all names below NAME.example. */
 static struct peer *join(struct house *h, const char *name)
 {
-    char text[256], digest[41];
-    struct slice in;
-    struct peer *p;
+    char domain[64];
 
-    snprintf(text, sizeof(text), "%s:5347", h->ip);
-    p = peer_dial(h->host, "component", text);
-    snprintf(text, sizeof(text),
-             "<stream:stream xmlns='jabber:component:accept' "
-             "xmlns:stream='http://etherx.jabber.org/streams' to='*.%s.example'>",
-             name);
-    peer_say(p, text);
-    CHECK(peer_expect(p, " id='", 1000));
-    world_advance(land.w, 100);
-    in = peer_input(p);
-    digest_sha1_hex(slice_sub(in, 0, slice_find(in, '\'')), SLICE("abc"), digest);
-    snprintf(text, sizeof(text), "<handshake>%s</handshake>", digest);
-    peer_say(p, text);
-    CHECK(peer_expect(p, "<handshake/>", 1000));
-    return p;
+    snprintf(domain, sizeof(domain), "*.%s.example", name);
+    return land_join(h, domain);
 }
 
 /* Up, members of each other, with a component. */
 static void start_all(unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++)
-        start(&land.at[i]);
+        land_start(&land.at[i]);
     CHECK(world_run_until(land.w, all_may_claim, NULL, 20000));
     world_advance(land.w, 2000);
     for (unsigned i = from; i < to; i++)
@@ -161,49 +71,20 @@ static void start_all(unsigned from, unsigned to)
 
 static void open_land(uint64_t seed, unsigned nodes)
 {
-    memset(&land, 0, sizeof(land));
-    adapter_amend = amend_for_cluster;
-    land.w = world_new(seed);
-    world_set_wall(land.w, (uint64_t)time(NULL) * 1000000);
-    world_set_chopping(land.w, false);
-    land.dir = bed_dir("backoffs");
-    land.certs = certs_new(land.dir);
-    write_file("secret", "abc");
-    write_file("dialback", "the nodes of a cluster have one secret, and it is a long one");
-    land.redis = redisserver_open(world_host(land.w, "redis", AMEND_REDIS), AMEND_REDIS ":6379");
-    land.remote = world_host(land.w, "remote", REMOTE);
-    CHECK_EQ(addr_parse_ip(SLICE(REMOTE), 5269, &land.remote_at), OK);
+    land_open(seed, "backoffs");
+    memset(&remote, 0, sizeof(remote));
+    remote.host = world_host(land.w, "remote", REMOTE);
+    CHECK_EQ(addr_parse_ip(SLICE(REMOTE), 5269, &remote.at), OK);
     for (unsigned i = 0; i < NODES; i++)
-        build(&land.at[i], i);
+        land_configure(&land.at[i], config);
     start_all(0, nodes);
-}
-
-static void close_land(void)
-{
-    for (unsigned i = 0; i < NODES; i++)
-        if (land.at[i].node)
-            scenario_adapter->free(land.at[i].node);
-    world_free(land.w);
-    certs_free(land.certs);
-    for (unsigned i = 0; i < NODES; i++)
-        bed_fini(&land.at[i].bed);
 }
 
 /* --- what is seen --- */
 
 static unsigned dials(void)
 {
-    return world_syns_to(land.w, &land.remote_at);
-}
-
-static double metric(unsigned i, const char *name)
-{
-    double value = -1;
-    char full[128];
-
-    snprintf(full, sizeof(full), "fedrouter_%s", name);
-    CHECK_MSG(scenario_adapter->metric(land.at[i].node, full, &value), "%s", name);
-    return value;
+    return world_syns_to(land.w, &remote.at);
 }
 
 /* The pair of LOCAL.NODE.example there, or an empty object: forgotten. */
@@ -258,7 +139,7 @@ static void say_from(struct peer *component, const char *local, const char *name
     snprintf(text, sizeof(text),
              "<message from='hall@%s.%s.example' to='romeo@remote.example' id='m%u'><body/>"
              "</message>",
-             local, name, ++land.serial);
+             local, name, ++remote.serial);
     peer_say(component, text);
 }
 
@@ -274,7 +155,7 @@ static void send_in_vain(unsigned i, const char *local, const char *why)
     char glob[128];
 
     say(i, local);
-    snprintf(glob, sizeof(glob), "id='m%u'*>%s: ", land.serial, why);
+    snprintf(glob, sizeof(glob), "id='m%u'*>%s: ", remote.serial, why);
     CHECK_MSG(peer_expect(land.at[i].component, glob, 500), "%s at %s: no bounce '%s'", local,
               land.at[i].name, glob);
 }
@@ -313,7 +194,7 @@ static void check_dials_at_once(unsigned i, const char *local)
 /* A stream that a node dialled. */
 static struct peer *accept_stream(const char *id)
 {
-    struct peer *p = peer_accept(land.port, id, 3000);
+    struct peer *p = peer_accept(remote.port, id, 3000);
     char text[512];
 
     CHECK(p && peer_expect(p, "<stream:stream *>", 1000));
@@ -330,8 +211,8 @@ static void come_in(unsigned i, const char *local)
     struct slice seen;
 
     snprintf(to, sizeof(to), "%s:5269", land.at[i].ip);
-    land.port = land.port ? land.port : peer_listen(land.remote, "port", REMOTE_AT);
-    in = peer_dial(land.remote, "in", to);
+    remote.port = remote.port ? remote.port : peer_listen(remote.host, "port", REMOTE_AT);
+    in = peer_dial(remote.host, "in", to);
     snprintf(text, sizeof(text), OPENING "to='%s.%s.example'>", local, land.at[i].name);
     peer_say(in, text);
     CHECK(peer_expect(in, "<stream:stream* id='", 1000));
@@ -369,13 +250,13 @@ static struct peer *let_in(unsigned i, const char *local)
 
 static void open_port(void)
 {
-    land.port = peer_listen(land.remote, "port", REMOTE_AT);
+    remote.port = peer_listen(remote.host, "port", REMOTE_AT);
 }
 
 static void close_port(void)
 {
-    peer_port_close(land.port);
-    land.port = NULL;
+    peer_port_close(remote.port);
+    remote.port = NULL;
 }
 
 /* --- plays --- */
@@ -398,10 +279,10 @@ TEST(backoffs, another_node_does_not_dial_what_one_could_not)
         CHECK(waits(B, local, 5000));
     }
     CHECK_EQ(dials(), before);
-    CHECK_EQ(metric(B, "dials_spared_total"), 10);
-    CHECK(metric(B, "backoffs_heard_total") > 0);
-    CHECK_EQ(metric(A, "dials_spared_total"), 0);
-    CHECK_EQ(metric(A, "backoffs_heard_total"), 0); /* nothing is said on */
+    CHECK_EQ(land_metric(&land.at[B], "dials_spared_total"), 10);
+    CHECK(land_metric(&land.at[B], "backoffs_heard_total") > 0);
+    CHECK_EQ(land_metric(&land.at[A], "dials_spared_total"), 0);
+    CHECK_EQ(land_metric(&land.at[A], "backoffs_heard_total"), 0); /* nothing is said on */
     check_pair_text(A, "a", "last_node", NULL);
     while (waits(B, "b0", 1)) { /* to the end of it */
         CHECK_EQ(dials(), before);
@@ -411,7 +292,7 @@ TEST(backoffs, another_node_does_not_dial_what_one_could_not)
     check_dials_at_once(B, "b0");
     check_pair_text(B, "b0", "last_node", NULL);
     CHECK(waits(B, "b0", 2000)); /* as after five failures, not as after one */
-    close_land();
+    land_close();
 }
 
 TEST(backoffs, a_server_that_comes_in_is_dialled_by_all)
@@ -425,7 +306,7 @@ TEST(backoffs, a_server_that_comes_in_is_dialled_by_all)
     CHECK(!waits(A, "a", 1) && !waits(B, "b", 1));
     check_dials_at_once(B, "b");
     check_dials_at_once(A, "a");
-    close_land();
+    land_close();
 }
 
 /* A may try before B does. */
@@ -443,7 +324,7 @@ TEST(backoffs, a_server_that_lets_one_in_is_dialled_by_all)
     world_advance(land.w, 100);
     CHECK(!waits(B, "b", 1));
     check_dials_at_once(B, "b");
-    close_land();
+    land_close();
 }
 
 TEST(backoffs, a_node_that_joins_is_told)
@@ -458,7 +339,7 @@ TEST(backoffs, a_node_that_joins_is_told)
     send_in_vain(C, "c", "unreachable");
     check_pair_text(C, "c", "last_node", "a");
     CHECK_EQ(dials(), before);
-    close_land();
+    land_close();
 }
 
 /* Only A's way to it is broken. */
@@ -471,7 +352,7 @@ TEST(backoffs, an_open_link_is_left_alone)
     open_port();
     say(B, "b");
     out = let_in(B, "b");
-    world_part(land.w, land.at[A].host, land.remote, true);
+    world_part(land.w, land.at[A].host, remote.host, true);
     fail_for_long(A, "a", 10000);
     check_pair_text(B, "b", "state", "open");
     for (unsigned i = 0; i < 3; i++) {
@@ -488,7 +369,7 @@ TEST(backoffs, an_open_link_is_left_alone)
     }
     world_advance(land.w, 200);
     CHECK(dials() > before);
-    close_land();
+    land_close();
 }
 
 /* C, which leaves and claims nothing, gives B what is for pairs that A has open. B is to ask whose
@@ -517,7 +398,7 @@ TEST(backoffs, what_another_node_has_open_is_not_held_back)
     }
     for (unsigned i = 0; i < COUNT(out); i++)
         CHECK_MSG(peer_expect(out[i], "<message *</message>", 1000), "the stanza of a%u", i);
-    close_land();
+    land_close();
 }
 
 /* What only that pair's link is refused is told, too: A leaves, and B, which takes the pair, does
@@ -533,8 +414,8 @@ TEST(backoffs, a_pair_that_changes_its_node_still_waits)
     while (!waits(A, "a", 15000)) {
         say(A, "a");
         world_advance(land.w, 50);
-        while (peer_port_waiting(land.port))
-            peer_reset(peer_accept(land.port, "refused", 0));
+        while (peer_port_waiting(remote.port))
+            peer_reset(peer_accept(remote.port, "refused", 0));
     }
     world_advance(land.w, 1500);
     scenario_adapter->signal(land.at[A].node, "term");
@@ -543,8 +424,8 @@ TEST(backoffs, a_pair_that_changes_its_node_still_waits)
     say_from(other, "a", "a");
     world_advance(land.w, 300);
     CHECK_EQ(dials(), before);
-    CHECK_EQ(metric(B, "dials_spared_total"), 1);
-    close_land();
+    CHECK_EQ(land_metric(&land.at[B], "dials_spared_total"), 1);
+    land_close();
 }
 
 /* A cannot reach it and is asked to all the time. B, which can, is not kept from it for long. */
@@ -553,19 +434,19 @@ TEST(backoffs, one_broken_node_does_not_silence_the_others)
     uint64_t ms = 0;
 
     open_land(7, 2);
-    world_part(land.w, land.at[A].host, land.remote, true);
+    world_part(land.w, land.at[A].host, remote.host, true);
     fail_for_long(A, "a", 20000);
     open_port();
-    for (; !peer_port_waiting(land.port); ms += 100) {
+    for (; !peer_port_waiting(remote.port); ms += 100) {
         CHECK_MSG(ms < 63000, "B has not tried yet");
         say(A, "a");
         say(B, "b");
         world_advance(land.w, 100);
     }
-    CHECK(metric(B, "dials_spared_total") > 0);
+    CHECK(land_metric(&land.at[B], "dials_spared_total") > 0);
     say(B, "b");
     let_in(B, "b");
-    close_land();
+    land_close();
 }
 
 /* B's failure is on its way to A when the server comes in there. */
@@ -587,7 +468,7 @@ TEST(backoffs, a_failure_that_is_heard_after_the_success)
     CHECK(!waits(B, "b", 1));
     world_set_latency(land.w, land.at[B].host, land.at[A].host, 1000, 1000);
     check_dials_at_once(A, "a2");
-    close_land();
+    land_close();
 }
 
 /* A dead node's word is nobody's. */
@@ -599,7 +480,7 @@ TEST(backoffs, a_node_that_is_gone_says_nothing)
     land.at[A].node = NULL;
     world_advance(land.w, 12000); /* buried */
     check_dials_at_once(B, "b");
-    close_land();
+    land_close();
 }
 
 TESTS(TEST_OF(backoffs, another_node_does_not_dial_what_one_could_not),
