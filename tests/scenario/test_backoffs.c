@@ -25,7 +25,7 @@ static struct {
 /* --- the land --- */
 
 static const char *const config =
-    "timeouts: { connect: 2s }\n"
+    "timeouts: { connect: 1s }\n" /* no longer than HEARSAY_LATER_MS: who failed itself is first */
     "components:\n"
     "  - { domain: \"*.a.example\", secret_file: secret, connections: share }\n"
     "  - { domain: \"*.b.example\", secret_file: secret, connections: share }\n"
