@@ -102,7 +102,7 @@ def test_load_counts(case):
     tamper, expected = CASES[case]
     report, done = load(tamper, "--seconds", "0.3", "--rate", "200")
     assert done.returncode == 0, done.stderr
-    assert report["sent"] > 20
+    assert report["sent"] > 3  # the one that is tampered with is among them
     assert report["sent"] == report["received"] + report["bounced"] + report["lost"] - report["both"]
     assert {key: report[key] for key in expected} == expected
 
