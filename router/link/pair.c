@@ -427,11 +427,21 @@ static void queue_kick(struct outq *q)
     loop_post(p->site->loop, &p->work);
 }
 
+/* Of another node, which lives and has it: not ours to end because we do. */
+static bool outlives_us(const struct stanza *s, enum bounce why)
+{
+    const struct lane_rx *rx = s->lane;
+
+    return why == BOUNCE_DRAIN && rx && rx->foreign;
+}
+
 static void queue_fate(struct outq *q, struct stanza *s, enum fate fate, enum bounce why,
                        struct slice detail)
 {
     struct pair *p = LIST_ENTRY(q, struct pair, q);
 
+    if (fate == FATE_BOUNCED && outlives_us(s, why))
+        fate = FATE_RETURNED;
     router_fate(&p->site->router, s, fate, why, why == BOUNCE_AGE ? failure_detail(p) : detail);
 }
 
