@@ -153,28 +153,29 @@ def test_moves_to_another_node(two):
     two.cluster.at_rest()
 
 
-def key_of(rooms, mate, domain):
-    """A user of TEAM whose stanzas go to `mate`, one of `rooms`. Each instance counts alone."""
-    asker = rooms[0]
-    for n in range(64):
-        user = f"k{n}@{TEAM}"
-        asker.message(user, own=f"user@{domain}", id=f"ask:{domain}:{n}")
-        asked = lambda: [r for r in rooms if any(id == f"ask:{domain}:{n}" for _, id in r.arrivals)]
-        if wait_for("somebody gets it", asked) == [mate]:
-            return user
-    raise AssertionError("no key of 64 is at that instance")
+def key_of_each(near, far):
+    """A user of TEAM for each of the two instances. That of the far one is found first: from then on
+    the near one's node knows both, and no key moves."""
+    found = {}
+    for n in range(128):
+        user, id = f"k{n}@{TEAM}", f"ask:{TEAM}:{n}"
+        near.message(user, own=f"user@{TEAM}", id=id)
+        (where,) = wait_for("somebody gets it", lambda: [r for r in (near, far) if (id in (i for _, i in list(r.arrivals)))])
+        if where is far or far in found:
+            found.setdefault(where, user)
+        if len(found) == 2:
+            return found[near], found[far]
+    raise AssertionError("128 keys, and all are at one instance")
 
 
 def test_a_node_with_an_instance_dies(two):
     """What it had not acknowledged goes to the other instance, and its keys stay there."""
     one, other = two.cluster.nodes
-    rooms = [attach(two, node, TEAM) for node in (one, other)]
-    keys = [key_of(rooms, room, TEAM) for room in rooms]
-    stays, dies = rooms
+    stays, dies = (attach(two, node, TEAM) for node in (one, other))
+    keys = key_of_each(stays, dies)
     stays.arrivals.clear()
-    sources = [Source(attach(two, one, f"*.{OURS}"), stays, name, two.domains(16), 500) for name in ("near", "far")]
-    for source, key in zip(sources, keys):
-        source.to = key
+    sources = [Source(attach(two, one, f"*.{OURS}"), stays, name, two.domains(16), 500, to=key)
+               for name, key in zip(("near", "far"), keys)]
     arrived(stays, 500)
     arrived(dies, 500)
     assert {id.split(":")[0] for _, id in stays.arrivals} == {"near"}

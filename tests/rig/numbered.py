@@ -47,10 +47,10 @@ class Source(threading.Thread):
     """From each of `domains` in turn to the receiver, `rate` a second in all, as the ingress
     `name`. Begins at once; ends by stop(), or with its stream."""
 
-    def __init__(self, component, receiver, name, domains, rate=200, size=100):
+    def __init__(self, component, receiver, name, domains, rate=200, size=100, to=None):
         super().__init__(daemon=True)
         self.component, self.name_of_ingress, self.domains = component, name, list(domains)
-        self.to, self.rate, self.body = f"user@{receiver.domain}", rate, "x" * size
+        self.to, self.rate, self.body = to or f"user@{receiver.domain}", rate, "x" * size
         self.sent = dict.fromkeys(self.domains, 0)
         self.over = threading.Event()
         self.turn = 0
