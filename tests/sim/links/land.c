@@ -354,7 +354,10 @@ void land_rest(struct land *l, uint64_t rest_ms, unsigned quiet_steps)
 {
     l->calm = true;
     trouble_heal(l);
-    turns(l, rest_ms);
+    turns(l, rest_ms / 2);
+    for (size_t i = 0; i < l->party_count; i++) /* what a router gave up meanwhile */
+        party_nudge(l->parties[i]);
+    turns(l, rest_ms / 2);
     check_quiet(l, quiet_steps);
 }
 

@@ -312,8 +312,6 @@ void party_stall(struct party *p, uint64_t ms)
         peer_stop_reading(LIST_ENTRY(node, struct line, node)->peer, true);
 }
 
-/* A space on each line: whose other end is gone, perhaps without a word, hears of it. A component
- * that did not read may be open without knowing. */
 void party_heal(struct party *p)
 {
     p->go_us = 0;
@@ -321,6 +319,12 @@ void party_heal(struct party *p)
         p->back_us = 0;
     else
         p->back_us = UINT64_MAX;
+    party_nudge(p);
+}
+
+/* A component that did not read may be open without knowing. */
+void party_nudge(struct party *p)
+{
     LIST_WALK(node, &p->lines)
     {
         struct line *n = LIST_ENTRY(node, struct line, node);

@@ -96,6 +96,8 @@ void party_crash(struct party *p, uint64_t ms);
 void party_leave(struct party *p, uint64_t ms);
 void party_stall(struct party *p, uint64_t ms);
 void party_heal(struct party *p);
+/* A space on each line: whose other end is gone, perhaps without a word, hears of it. */
+void party_nudge(struct party *p);
 /* One more instance than it should have. */
 void party_double(struct party *p);
 size_t party_open_lines(const struct party *p);
