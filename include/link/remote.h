@@ -20,9 +20,8 @@ struct remote {
     unsigned rule;      /* the policy's rule of the failed attempt: another may know better */
     enum bounce why;    /* BOUNCE_MAX: it is not known to fail */
     char *detail;
-    char *node; /* who tried; NULL: this one */
-    uint64_t
-        heard_ms; /* since when others are heeded (link/hearsay); 0: not, or it was tried here */
+    char *node;        /* who tried; NULL: this one */
+    uint64_t heard_ms; /* others are heeded since (link/hearsay); 0: not, or tried here since */
 };
 
 /* Created if need be; it lives as long as it has pairs. */

@@ -137,7 +137,6 @@ static bool keeps_queue(const struct pair *p)
     return transient(p->failure) && open_lately(p) && !p->site->bouncing;
 }
 
-/* Nothing new is written; acknowledgements still count until `closed`. */
 void pair_close_queue(struct pair *p)
 {
     if (p->state != PAIR_OPEN)
@@ -351,7 +350,6 @@ static bool is_held_back(struct pair *p)
     return true;
 }
 
-/* Both sides, policy: what was settled when a stanza was queued, a reload may have changed. */
 bool pair_may_link(const struct pair *p)
 {
     return site_local(p->site, p->local) && !site_local(p->site, p->remote) &&
