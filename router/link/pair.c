@@ -325,7 +325,7 @@ static void listen_to_others(struct pair *p)
 {
     struct outage w;
 
-    if (is_open_there(p->at))
+    if (!outages_any(&p->site->heard, p->remote) || is_open_there(p->at))
         return;
     if (hearsay_find(p->site, p->local, p->remote, true, &p->at->heard_ms, &w))
         remote_heard(p->at, policy_find(p->site->settings->policy, w.local, w.remote)->index, &w);

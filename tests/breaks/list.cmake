@@ -340,8 +340,9 @@ broken(trunk_no_hello router/session/trunk.c trunk hears_nothing_before_hello
 # Another node's failure is not heeded, or not told; or it is heeded where the domain is seen to
 # live.
 broken(heard_domain router/link/pair.c backoffs another_node_does_not_dial_what_one_could_not
-  [[    if (is_open_there(p->at))]]
-  [[    if (is_open_there(p->at) || BROKEN(heard_domain))]])
+  [[    if (!outages_any(&p->site->heard, p->remote) || is_open_there(p->at))]]
+  [[    if (!outages_any(&p->site->heard, p->remote) || is_open_there(p->at) ||
+        BROKEN(heard_domain))]])
 broken(told_failure router/link/pair.c backoffs another_node_does_not_dial_what_one_could_not
   [[    tell_failure(p, of_domain, own);]]
   [[    if (!BROKEN(told_failure))
